@@ -1,0 +1,60 @@
+# `make demo` and `make test` need nothing but a python3 of version 3.11 or newer: see `make help`.
+
+PYTHON ?= python3
+WORKERS ?= 2
+PROFILE ?= quick
+ARGS ?=
+BIN := .venv/bin
+
+# Ray stays on this machine: no usage reports, sockets on loopback, no token file in the home folder.
+export RAY_USAGE_STATS_ENABLED := 0
+export RAY_DATA_USAGE_DISABLED := 1
+export RAY_AUTH_MODE := disabled
+export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER := 0
+
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=$(PROFILE)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test smoke check lock clean
+
+help:  ## say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.installed-demo  ## train two models, search 3,594 saliency maps, show what was found
+	@echo "==> running the demonstration"
+	@$(BIN)/masksearch demo $(ARGS)
+
+test: .venv/.installed-test  ## run all tests (PROFILE=quick|ci|thorough, WORKERS=n, ARGS="-k name")
+	@echo "==> running the tests on $(WORKERS) processes"
+	@$(PYTEST) $(ARGS)
+
+smoke: .venv/.installed-test  ## run the small, fast part of the tests
+	@echo "==> running the smoke tests"
+	@$(PYTEST) -m smoke $(ARGS)
+
+check: .venv/.installed-dev  ## format, lint, types, room contracts, size limits
+	@scripts/check
+
+lock: .venv/.uv  ## pin all dependencies again in constraints.txt (ARGS=--upgrade moves them)
+	@scripts/lock $(ARGS)
+
+clean:  ## remove .venv and everything that was made
+	@echo "==> removing .venv, caches and the demonstration's output"
+	@rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist demo-out
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "error: Python 3.11 or newer is needed; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)." \
+	         "Name another one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@echo "==> creating .venv with $$($(PYTHON) -V)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+	    echo "error: '$(PYTHON) -m venv' failed (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "==> installing uv, the package installer, into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	@touch $@
+
+.venv/.installed-%: pyproject.toml constraints.txt | .venv/.uv
+	@echo "==> installing masksearch_ray and its pinned dependencies ($*) into .venv"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[$*]'
+	@touch $@
