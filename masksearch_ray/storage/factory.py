@@ -9,32 +9,40 @@ from typing import Any
 from masksearch_ray.errors import InputError
 from masksearch_ray.storage.local import LocalStorage
 from masksearch_ray.storage.memory import MemoryStorage
+from masksearch_ray.storage.remote import PACKAGES, FsspecStorage
 from masksearch_ray.storage.types import Storage
+from masksearch_ray.storage.wrappers import RetryingStorage
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_ACCEPTED = ", ".join(["a path", "file://", "memory://", *(f"{name}://" for name in PACKAGES)])
 
 
 def open_storage(url: str, options: Mapping[str, Any] | None = None) -> Storage:
-    """Open the storage at `url`.
+    """Open the storage at `url`; a remote one retries what may pass.
 
     Parameters
     ----------
     url : str
-        Path of a folder, or a URL in ``file://`` or ``memory://``.
+        Path of a folder, or a URL: ``file://``, ``memory://``, ``s3://``, ``gs://``, ``az://``.
     options : mapping, optional
         For remote storage, options of its client.
 
     Raises
     ------
     InputError
-        If the scheme is none of these.
+        If the scheme is none of these, or takes no such options.
     """
+    if not url:
+        raise InputError(f"the URL of a storage must not be empty; accepted: {_ACCEPTED}")
     match = _SCHEME.match(url)
     scheme = match[1].lower() if match else "file"
-    if not url:
-        raise InputError("the URL of a storage must not be empty")
-    if scheme == "file":
-        return LocalStorage(url)
+    rest = url[match.end() :] if match else url
+    if scheme in PACKAGES:
+        return RetryingStorage(FsspecStorage(f"{scheme}://{rest}", options))
+    if scheme not in ("file", "memory"):
+        raise InputError(f"{url}: unknown scheme {scheme}://; accepted: {_ACCEPTED}")
+    if options:
+        raise InputError(f"{url}: storage options are for remote storage only")
     if scheme == "memory":
-        return MemoryStorage(url)
-    raise InputError(f"{url}: unknown scheme {scheme}://; accepted are a path, file://, memory://")
+        return MemoryStorage(f"memory://{rest}")
+    return LocalStorage(f"file://{rest}" if match else url)

@@ -180,7 +180,7 @@ class LocalStorage:
             raise read_error(error, self._name(folder)) from error
         for name in names:
             key = folder + name
-            if is_temporary(name) or not (key.startswith(prefix) or prefix.startswith(key)):
+            if is_temporary(name) or not key.startswith(prefix):
                 continue
             if name.endswith("/"):
                 yield from self._walk(key, prefix, (*above, here))

@@ -1,0 +1,85 @@
+"""What the errors of an object store's client mean for an object.
+
+Clients wrap one another (botocore, aiobotocore, s3fs), so the HTTP status is looked for along
+the whole chain of causes: it is the truth, whatever a client makes of it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from masksearch_ray.errors import (
+    DamagedError,
+    ExistsError,
+    NotFoundError,
+    ReadOnlyError,
+    StorageError,
+    TransientError,
+)
+
+# By name, for the clients that define them need not be installed.
+_PASSING_NAMES = {
+    "ClientConnectionError",
+    "ClientPayloadError",
+    "ConnectionError",
+    "FSTimeoutError",
+    "HTTPClientError",
+    "IncompleteReadError",
+    "ResponseParserError",
+    "ServiceRequestError",
+    "ServiceResponseError",
+    "TimeoutError",
+}
+_PASSING_STATUS = {408, 409, 425, 429}
+_PASSING_ERRNO = {errno.EBUSY, errno.EREMOTEIO, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPIPE}
+
+
+def remote_error(error: Exception, name: str, creating: bool = False) -> StorageError:
+    """Error for object `name`; a failed precondition means that it exists when `creating`."""
+    status = _status(error)
+    text = " ".join(str(error).split()) or type(error).__name__
+    if creating and (status == 412 or isinstance(error, FileExistsError)):
+        return ExistsError("exists already", name)
+    if status == 404 or isinstance(error, FileNotFoundError):
+        return NotFoundError("no such object or bucket", name)
+    if status in (401, 403) or isinstance(error, PermissionError):
+        return ReadOnlyError(f"no permission: {text}", name)
+    if status == 416:
+        return DamagedError("a range lies beyond its end", name)
+    if creating and (status == 501 or isinstance(error, NotImplementedError)):
+        return ReadOnlyError("its storage has no atomic create", name)
+    if _is_passing(error, status):
+        return TransientError(text, name)
+    return StorageError(text, name)
+
+
+def _is_passing(error: Exception, status: int | None) -> bool:
+    if status is not None:
+        return status in _PASSING_STATUS or (status >= 500 and status != 501)
+    return any(
+        parent.__name__ in _PASSING_NAMES
+        for cause in _causes(error)
+        for parent in type(cause).__mro__
+    ) or (isinstance(error, OSError) and error.errno in _PASSING_ERRNO)
+
+
+def _status(error: Exception) -> int | None:
+    for cause in _causes(error):
+        response = getattr(cause, "response", None)
+        if isinstance(response, dict):
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        else:
+            status = getattr(cause, "status_code", None) or getattr(cause, "code", None)
+        if isinstance(status, int) and 400 <= status < 600:
+            return status
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
