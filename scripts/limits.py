@@ -59,7 +59,7 @@ def excesses(name: str, text: str, *, excusable: bool) -> Iterator[str]:
 
 def main() -> int:
     """Check every module of the repository; the exit status says whether all are short enough."""
-    found = []
+    found: list[str] = []
     for path in sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
         excusable = name.startswith("masksearch_ray/kernels/")

@@ -1,0 +1,57 @@
+"""Third parties stay in their rooms; the layers themselves are import-linter's (scripts/check)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "masksearch_ray"
+
+ROOMS = {
+    "PIL": ("render", "collection/sources"),
+    "fastapi": ("web",),
+    "fsspec": ("storage",),
+    "matplotlib": ("render",),
+    "nicegui": ("web",),
+    "ray": ("runtime/ray",),
+    "rich": ("cli",),
+    "s3fs": ("storage",),
+    "sklearn": ("demo", "feedback", "comparison"),
+    "sqlglot": ("sql",),
+    "starlette": ("web",),
+    "torch": ("saliency", "similarity"),
+    "typer": ("cli",),
+}
+
+
+def imported(text: str) -> Iterator[str]:
+    """Top-level packages that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+
+
+def users(third_party: str) -> list[str]:
+    """Modules of the package that import a third party, as paths below it without `.py`."""
+    return [
+        path.relative_to(PACKAGE).with_suffix("").as_posix()
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if third_party in imported(path.read_text(encoding="utf-8"))
+    ]
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("third_party", ROOMS)
+def test_third_party_stays_in_its_rooms(third_party: str) -> None:
+    rooms = ROOMS[third_party]
+    strays = [
+        module
+        for module in users(third_party)
+        if not any(module == room or module.startswith(room + "/") for room in rooms)
+    ]
+    assert strays == []
