@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.oracle import ast as q
+from tests.oracle import render
 from tests.oracle.collection import Collection, Refusal
 from tests.oracle.pixels import check_aggregate, check_range, check_roi, given, is_number
 
@@ -331,7 +332,7 @@ def over_keys(expr: Any, keys: list[Any], kinds: list[str]) -> Any:
         if is_aggregate(node):
             return node
         if isinstance(node, q.Column | q.CP | q.Area):
-            raise Refusal(f"{node} is neither a key nor inside an aggregate")
+            raise Refusal(f"{render.expression(node)} is neither a key nor inside an aggregate")
         return None
 
     return q.rewrite(expr, replace)
