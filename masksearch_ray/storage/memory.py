@@ -27,7 +27,7 @@ class _Bucket:
     writes: int = 0
 
     def store(self, path: str, data: bytes) -> None:
-        """Called with the lock held."""
+        """Keep an object; the caller holds the lock."""
         self.writes += 1
         self.objects[path] = _Stored(data, f"v{self.writes}", time.time())
 

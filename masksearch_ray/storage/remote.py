@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 import uuid
@@ -9,14 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-import fsspec
-
 from masksearch_ray.errors import (
     DamagedError,
     ExistsError,
     InputError,
     NotFoundError,
     ReadOnlyError,
+    StorageError,
 )
 from masksearch_ray.storage.coalesce import coalesce
 from masksearch_ray.storage.keys import (
@@ -38,6 +38,10 @@ PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
 # A request costs about as much time as a connection needs for so many bytes.
 _GAP = 128 * 1024
 _MAX_READ = 8 * 1024 * 1024
+
+# A client that waits for a server's leave to send has no time-out of its own.
+_SEND_SECONDS = 60.0
+_SEND_BYTES_PER_SECOND = 1024 * 1024
 
 
 class FsspecStorage:
@@ -115,7 +119,7 @@ class FsspecStorage:
     def put(self, key: str, data: Data) -> None:
         """Write an object, replacing what was there, all at once."""
         path, whole = self._path(key), b"".join(buffers(data))
-        self._ask(key, lambda: self._client.pipe_file(path, whole))
+        self._ask(key, lambda: self._send(path, whole))
 
     def put_if_absent(self, key: str, data: Data) -> None:
         """Create an object atomically, by a conditional PUT."""
@@ -167,9 +171,19 @@ class FsspecStorage:
         single = {"chunksize": len(data) + 1}
         self._ask(
             key,
-            lambda: self._client.pipe_file(path, data, mode="create", **single),
+            lambda: self._send(path, data, mode="create", **single),
             creating=True,
         )
+
+    def _send(self, path: str, data: bytes, **how: Any) -> None:
+        import fsspec.asyn
+
+        limit = _SEND_SECONDS + len(data) / _SEND_BYTES_PER_SECOND
+
+        async def send() -> None:
+            await asyncio.wait_for(self._client._pipe_file(path, data, **how), limit)
+
+        fsspec.asyn.sync(self._client.loop, send)
 
     def _prove_atomic_create(self) -> None:
         with self._proof:
@@ -197,11 +211,15 @@ def _create_is_atomic(create: Callable[[str, bytes], None], delete: Callable[[st
     except ExistsError:
         return True
     finally:
-        delete(key)
+        # What is left where nothing may be deleted is small, and says nothing of the proof.
+        with contextlib.suppress(StorageError):
+            delete(key)
     return False
 
 
 def _client(scheme: str, url: str, options: Mapping[str, Any]) -> Any:
+    import fsspec  # here, for it takes a while, and folders do not need it
+
     # A cached listing would hide what other processes committed meanwhile.
     settings: dict[str, Any] = {"use_listings_cache": False, **options}
     if scheme == "s3":
@@ -209,7 +227,7 @@ def _client(scheme: str, url: str, options: Mapping[str, Any]) -> Any:
         config = {"retries": {"total_max_attempts": 1}, **settings.get("config_kwargs", {})}
         settings["config_kwargs"] = config
     try:
-        client = fsspec.filesystem(scheme, skip_instance_cache=True, **settings)
+        client = fsspec.filesystem(scheme, **settings)
     except ImportError as error:
         raise InputError(f"{url}: needs the package {PACKAGES[scheme]}") from error
     except (TypeError, ValueError) as error:

@@ -55,13 +55,13 @@ def remote_error(error: Exception, name: str, creating: bool = False) -> Storage
 
 
 def _is_passing(error: Exception, status: int | None) -> bool:
+    # First, for aiohttp gives a broken connection the code 400.
+    names = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
+    if names & _PASSING_NAMES:
+        return True
     if status is not None:
         return status in _PASSING_STATUS or (status >= 500 and status != 501)
-    return any(
-        parent.__name__ in _PASSING_NAMES
-        for cause in _causes(error)
-        for parent in type(cause).__mro__
-    ) or (isinstance(error, OSError) and error.errno in _PASSING_ERRNO)
+    return isinstance(error, OSError) and error.errno in _PASSING_ERRNO
 
 
 def _status(error: Exception) -> int | None:
