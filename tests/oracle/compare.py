@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 
+from tests.oracle.ast import PixelBox, Scalar, parameters
 from tests.oracle.collection import Answer
+from tests.oracle.render import render
+from tests.oracle.strategies import Case
+
+# The text, the parameters by name, and the default region.
+Ask = Callable[[str, dict[str, Scalar], PixelBox | None], pa.Table]
 
 OF_KIND = {
     "int": pa.types.is_integer,
@@ -36,6 +43,19 @@ def assert_same(table: pa.Table, answer: Answer) -> None:
     for n, (found_row, wanted_row) in enumerate(zip(rows, answer.rows, strict=True)):
         same = [exact(value) for value in found_row] == [exact(value) for value in wanted_row]
         assert same, f"row {n}: {found_row} instead of {wanted_row}"
+
+
+def check(case: Case, ask: Ask, refusals: tuple[type[Exception], ...]) -> None:
+    """Ask an engine a case; what the oracle refuses must raise one of the engine's refusals."""
+    text, given, roi = render(case.query), parameters(case.query), case.query.roi
+    if isinstance(case.answer, Answer):
+        assert_same(ask(text, given, roi), case.answer)
+        return
+    try:
+        table = ask(text, given, roi)
+    except refusals:
+        return
+    raise AssertionError(f"answered, but {case.answer.reason}: {table.to_pydict()}")
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
