@@ -1,0 +1,1 @@
+"""Frozen records and small protocols that cross rooms."""

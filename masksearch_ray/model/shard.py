@@ -1,0 +1,156 @@
+"""Where rows lie, as execution sees them, and what it may ask to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from masksearch_ray.model.grid import BlockShape, Grid
+
+__all__ = [
+    "BlockView",
+    "Poll",
+    "ReadColumns",
+    "ReadCounts",
+    "ReadHistogram",
+    "ReadHistogramLevels",
+    "ReadTiles",
+    "Request",
+    "SegmentView",
+    "Steps",
+    "TileBatch",
+]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class BlockView:
+    """The masks of one height, width and dtype in one segment.
+
+    Parameters
+    ----------
+    segment : int
+        Position of the segment in the manifest.
+    block : int
+        Position of the block in the segment.
+    shape : BlockShape
+    grid : Grid
+    levels : tuple of float
+        Stored-unit cut-offs of the CHI columns, ascending.
+    nan : bool
+        Whether any mask of the block holds NaN.
+    rows : int
+        Masks in the block, N.
+    ordinals : numpy.ndarray
+        int64, shape ``(N,)``, ascending: each mask's row in the segment.
+    """
+
+    segment: int
+    block: int
+    shape: BlockShape
+    grid: Grid
+    levels: tuple[float, ...]
+    nan: bool
+    rows: int
+    ordinals: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentView:
+    """A segment as execution sees it.
+
+    Parameters
+    ----------
+    segment : int
+        Position in the manifest.
+    blocks : tuple of BlockView
+    alive : numpy.ndarray
+        bool, shape ``(rows,)``: False where the row was deleted.
+    """
+
+    segment: int
+    blocks: tuple[BlockView, ...]
+    alive: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ReadColumns:
+    """Ask for metadata columns of a segment; the answer is a pyarrow.Table in ordinal order."""
+
+    segment: int
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ReadCounts:
+    """Ask for CHI columns of a block.
+
+    The answer maps a level index to an array ``(cells, N)`` of which the rows of the wanted cells
+    are valid.
+
+    Parameters
+    ----------
+    wanted : mapping of int to numpy.ndarray
+        Level index to cells, int32.
+    """
+
+    segment: int
+    block: int
+    wanted: Mapping[int, npt.NDArray[np.int32]]
+
+
+@dataclass(frozen=True)
+class ReadHistogramLevels:
+    """Ask for the levels of the finest ROI histogram of a block; None where none is kept.
+
+    Parameters
+    ----------
+    roi : str
+        Name of the region, see `masksearch_ray.model.roi.roi_key`.
+    """
+
+    segment: int
+    block: int
+    roi: str
+
+
+@dataclass(frozen=True)
+class ReadHistogram:
+    """Ask for columns of that histogram: a mapping of level index to counts ``(N,)``."""
+
+    segment: int
+    block: int
+    roi: str
+    wanted: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TileBatch:
+    """Tiles of one block: int64 positions of the masks in the block, and their tiles, ``(n,)``."""
+
+    segment: int
+    block: int
+    rows: npt.NDArray[np.int64]
+    tiles: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ReadTiles:
+    """Ask for tiles; the answer is a list of arrays ``(n, T, T)``, one for each batch."""
+
+    batches: tuple[TileBatch, ...]
+
+
+@dataclass(frozen=True)
+class Poll:
+    """Ask for the threshold known elsewhere (None while there is none); a place to be stopped."""
+
+
+Request = ReadColumns | ReadCounts | ReadHistogramLevels | ReadHistogram | ReadTiles | Poll
+Steps = Generator[Request, Any, T]
+"""A computation without I/O: it yields requests, is sent their answers, and returns a T."""
