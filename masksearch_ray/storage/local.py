@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import stat
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -110,19 +112,19 @@ class LocalStorage:
     def delete(self, key: str) -> None:
         """Remove an object, and the folders that it leaves empty."""
         path = self._path(key)
-        try:
-            os.unlink(path)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return
-        except OSError as error:
-            raise write_error(error, self._name(key)) from error
-        folder = os.path.dirname(path)
-        while folder != self._root:
-            try:
-                os.rmdir(folder)
-            except OSError:
-                return
-            folder = os.path.dirname(folder)
+        if not os.path.isdir(path):
+            self._remove(path, self._name(key))
+
+    def remove_leftovers(self, older_than: float) -> int:
+        """Remove temporary files of interrupted writes, and return how many there were."""
+        latest = time.time() - older_than
+        removed = 0
+        for folder, _, names in os.walk(self._root):
+            for name in names:
+                path = os.path.join(folder, name)
+                if name.startswith(TEMPORARY_PREFIX) and _modified(path) <= latest:
+                    removed += self._remove(path, join_url(folder, name))
+        return removed
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """URL and options with which it is reopened on this machine."""
@@ -133,6 +135,18 @@ class LocalStorage:
 
     def _name(self, key: str) -> str:
         return join_url(self._root, key)
+
+    def _remove(self, path: str, name: str) -> bool:
+        try:
+            os.unlink(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise write_error(error, name) from error
+        with contextlib.suppress(OSError):  # where a folder is not empty
+            while (path := os.path.dirname(path)) != self._root:
+                os.rmdir(path)
+        return True
 
     def _publish(
         self,
@@ -210,6 +224,14 @@ def _folder_of(url: str) -> str:
 def _info(key: str, status: os.stat_result) -> ObjectInfo:
     etag = f"{status.st_mtime_ns}-{status.st_size}"
     return ObjectInfo(key, status.st_size, etag, status.st_mtime)
+
+
+def _modified(path: str) -> float:
+    """Time of a file's last change; of one that is gone, or cannot be seen, none is old."""
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return math.inf
 
 
 def _read_range(descriptor: int, start: int, stop: int, name: str) -> bytes:

@@ -152,6 +152,10 @@ class FsspecStorage:
         except NotFoundError:
             return
 
+    def remove_leftovers(self, older_than: float) -> int:
+        """Return 0: parts of unfinished uploads are removed by the bucket's lifecycle rules."""
+        return 0
+
     def describe(self) -> tuple[str, dict[str, Any]]:
         """URL and options with which another process reopens it."""
         return self.url, dict(self._options)
@@ -195,8 +199,12 @@ class FsspecStorage:
 def probe_atomic_create(storage: Storage) -> bool:
     """Tell whether `storage` refuses to create one key twice, by trying it.
 
-    Writes a small object under ``probes/`` and removes it. What keeps it from trying, a
-    missing permission for instance, is raised as it is.
+    Writes a small object under ``probes/`` and removes it.
+
+    Raises
+    ------
+    ReadOnlyError
+        If the storage knows by itself that it has none, or permits no writing.
     """
     return _create_is_atomic(storage.put_if_absent, storage.delete)
 
@@ -223,7 +231,7 @@ def _client(scheme: str, url: str, options: Mapping[str, Any]) -> Any:
     # A cached listing would hide what other processes committed meanwhile.
     settings: dict[str, Any] = {"use_listings_cache": False, **options}
     if scheme == "s3":
-        # One layer retries: RetryingStorage, which knows a deadline and tells no lies.
+        # One layer retries: RetryingStorage, which has a deadline.
         config = {"retries": {"total_max_attempts": 1}, **settings.get("config_kwargs", {})}
         settings["config_kwargs"] = config
     try:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from masksearch_ray.errors import (
     DamagedError,
     ExistsError,
+    MaskSearchError,
     NotFoundError,
     ReadOnlyError,
     StorageError,
@@ -32,7 +33,7 @@ _PASSING_NAMES = {
     "TimeoutError",
 }
 _PASSING_STATUS = {408, 409, 425, 429}
-_PASSING_ERRNO = {errno.EBUSY, errno.EREMOTEIO, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPIPE}
+_PASSING_ERRNO = {errno.EBUSY, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPIPE}
 
 
 def remote_error(error: Exception, name: str, creating: bool = False) -> StorageError:
@@ -79,7 +80,8 @@ def _status(error: Exception) -> int | None:
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     current: BaseException | None = error
-    while current is not None and id(current) not in seen:
+    # An error of ours is what a caller was handling when it called; it says nothing of this call.
+    while current and id(current) not in seen and not isinstance(current, MaskSearchError):
         seen.add(id(current))
         yield current
         current = current.__cause__ or current.__context__

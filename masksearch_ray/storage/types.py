@@ -21,7 +21,8 @@ class ObjectInfo:
     size: int
     """Bytes."""
     etag: str
-    """Changes when the object changes: the ETag, or ``mtime_ns-size`` of a local file."""
+    """Changes when the object changes: the ETag, or ``mtime_ns-size`` of a local file (where a
+    second write of the same size within one tick of the clock, some ms, goes unseen)."""
     modified: float
     """Seconds since the epoch."""
 
@@ -90,6 +91,16 @@ class Storage(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; an absent one is no error."""
+        ...
+
+    def remove_leftovers(self, older_than: float) -> int:
+        """Remove what interrupted writes left behind, and return how many there were.
+
+        Parameters
+        ----------
+        older_than : float
+            Seconds; younger ones may belong to a write that is still running.
+        """
         ...
 
     def describe(self) -> tuple[str, dict[str, Any]]:

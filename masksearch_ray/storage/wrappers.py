@@ -16,7 +16,16 @@ from masksearch_ray.storage.types import Data, ObjectInfo, Pieces, Ranges, Stora
 
 T = TypeVar("T")
 
-OPERATIONS = ("get", "get_ranges", "info", "put", "put_if_absent", "list", "delete")
+OPERATIONS = (
+    "get",
+    "get_ranges",
+    "info",
+    "put",
+    "put_if_absent",
+    "list",
+    "delete",
+    "remove_leftovers",
+)
 
 
 class WrappedStorage:
@@ -64,6 +73,10 @@ class WrappedStorage:
     def delete(self, key: str) -> None:
         """Remove an object; an absent one is no error."""
         self._around("delete", key, lambda: self.inner.delete(key))
+
+    def remove_leftovers(self, older_than: float) -> int:
+        """Remove what interrupted writes left behind."""
+        return self._around("remove_leftovers", "", lambda: self.inner.remove_leftovers(older_than))
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """URL and options of the inner storage, which is reopened without the wrapper."""

@@ -288,6 +288,12 @@ class StorageTests:
         below = open_storage(f"{url}/a", options)
         assert keys(below) == ["b"]
 
+    def test_there_are_no_leftovers(self, storage: Storage) -> None:
+        storage.put("a/b", b"x")
+        storage.put_if_absent("c", b"x")
+        assert storage.remove_leftovers(older_than=0) == 0
+        assert keys(storage) == ["a/b", "c"]
+
     def test_atomic_create_is_shown(self, storage: Storage) -> None:
         assert probe_atomic_create(storage)
         assert keys(storage) == []

@@ -194,6 +194,20 @@ def test_leftovers_are_no_objects(tmp_path: Path, local: LocalStorage) -> None:
     assert keys(local, "a/.t") == []
 
 
+def test_old_leftovers_are_removed(tmp_path: Path, local: LocalStorage) -> None:
+    local.put("a/b", b"x")
+    for name in ["a/.tmp-old", ".tmp-old", "a/.tmp-young", "alone/.tmp-old"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"half")
+        if name.endswith("old"):
+            os.utime(tmp_path / name, (1e9, 1e9))
+    os.utime(tmp_path / "a/b", (1e9, 1e9))
+    assert local.remove_leftovers(older_than=60) == 3
+    assert files(tmp_path) == ["a/.tmp-young", "a/b"]
+    assert not (tmp_path / "alone").exists()
+    assert LocalStorage(str(tmp_path / "nowhere")).remove_leftovers(0) == 0
+
+
 def test_writing_leaves_nothing_but_the_object(tmp_path: Path, local: LocalStorage) -> None:
     local.put("a", b"1")
     local.put("a", b"2")

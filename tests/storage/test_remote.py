@@ -131,6 +131,7 @@ def test_a_bucket_that_does_not_exist(server: str) -> None:
         lambda: storage.get("a"),
         lambda: storage.put("a", b"x"),
         lambda: storage.put_if_absent("a", b"x"),
+        lambda: storage.list(),
     ]
     for call in calls:
         with pytest.raises(NotFoundError, match="no such object or bucket"):
@@ -298,6 +299,15 @@ def test_a_failed_precondition_means_that_it_exists(scripted: Make) -> None:
     with pytest.raises(ExistsError):
         storage.put_if_absent("a", b"x")
     assert [request.split()[0] for request in script.requests] == ["PUT", "PUT", "DELETE", "PUT"]
+
+
+def test_what_a_caller_is_handling_says_nothing_of_the_next_call(scripted: Make) -> None:
+    storage, _ = scripted(200, 412, 200, 412, "reset")
+    try:
+        storage.put_if_absent("1", b"x")
+    except ExistsError:
+        with pytest.raises(TransientError):
+            storage.put_if_absent("2", b"x")
 
 
 def test_a_store_that_creates_twice_is_read_only(scripted: Make) -> None:

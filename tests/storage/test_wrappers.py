@@ -217,6 +217,7 @@ def test_the_dead_do_nothing_more(when: str, there: list[str]) -> None:
         lambda: storage.put_if_absent("b", b"x"),
         lambda: storage.list(),
         lambda: storage.delete("a"),
+        lambda: storage.remove_leftovers(0),
     ]
     assert len(calls) == len(OPERATIONS)
     for call in calls:
