@@ -1,0 +1,1 @@
+"""Compiled loops over pixels and counts: arrays in, arrays out."""

@@ -1,0 +1,93 @@
+"""Pixels at or above cut-offs, per region: what ROI histograms hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from masksearch_ray.kernels.ordered import comparable, comparable_cut
+
+__all__ = ["histogram_of_bitmaps", "histogram_of_boxes"]
+
+
+def histogram_of_boxes(
+    masks: npt.NDArray[Any], boxes: npt.NDArray[np.int32], cuts: npt.NDArray[np.float64]
+) -> npt.NDArray[np.uint32]:
+    """Count the pixels of every mask's box with ``stored >= cut``, for every cut-off.
+
+    Parameters
+    ----------
+    masks : numpy.ndarray
+        Shape ``(n, H, W)``; bool, uint8, uint16, float16 or float32.
+    boxes : numpy.ndarray
+        int32, shape ``(4, n)``: x0, y0, x1, y1 inside the mask.
+    cuts : numpy.ndarray
+        float64, shape ``(L,)``, in stored units. ``-inf`` counts all pixels but NaN.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint32, shape ``(L, n)``.
+    """
+    return _counted(masks, boxes, cuts, _count_boxes)
+
+
+def histogram_of_bitmaps(
+    masks: npt.NDArray[Any], bitmaps: npt.NDArray[np.bool_], cuts: npt.NDArray[np.float64]
+) -> npt.NDArray[np.uint32]:
+    """Count the marked pixels of every mask with ``stored >= cut``, for every cut-off.
+
+    Parameters
+    ----------
+    masks : numpy.ndarray
+        Shape ``(n, H, W)``; bool, uint8, uint16, float16 or float32.
+    bitmaps : numpy.ndarray
+        bool, shape ``(n, H, W)``.
+    cuts : numpy.ndarray
+        float64, shape ``(L,)``, in stored units. ``-inf`` counts all pixels but NaN.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint32, shape ``(L, n)``.
+    """
+    return _counted(masks, bitmaps, cuts, _count_bitmaps)
+
+
+def _counted(
+    masks: npt.NDArray[Any], where: npt.NDArray[Any], cuts: npt.NDArray[np.float64], kernel: Any
+) -> npt.NDArray[np.uint32]:
+    counts = np.zeros((len(cuts), len(masks)), np.uint32)
+    pixels = comparable(np.ascontiguousarray(masks))
+    for level, cut in enumerate(cuts):
+        typed = comparable_cut(float(cut), masks.dtype)
+        if typed is not None:
+            kernel(pixels, where, typed, counts[level])
+    return counts
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_boxes(masks: Any, boxes: Any, cut: Any, counts: Any) -> None:
+    for i in range(len(masks)):
+        x0, y0, x1, y1 = boxes[0, i], boxes[1, i], boxes[2, i], boxes[3, i]
+        for y in range(y0, y1):
+            row = masks[i, y]
+            found = np.uint32(0)
+            for x in range(x0, x1):
+                found += np.uint32(row[x] >= cut)
+            counts[i] += found
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_bitmaps(masks: Any, bitmaps: Any, cut: Any, counts: Any) -> None:
+    _, height, width = masks.shape
+    for i in range(len(masks)):
+        for y in range(height):
+            row, marked = masks[i, y], bitmaps[i, y]
+            found = np.uint32(0)
+            for x in range(width):
+                found += np.uint32((row[x] >= cut) & marked[x])
+            counts[i] += found
