@@ -290,15 +290,15 @@ class Query(Node):
 # ------------------------------------------------------------------ walking
 
 
-def walk(node: Any) -> Iterator[Node]:
-    """Yield the node and everything below it."""
+def walk(node: Any, but: type[Node] | None = None) -> Iterator[Node]:
+    """Yield the node and everything below it, but no nodes of one type nor what is below them."""
     if isinstance(node, tuple):
         for part in node:
-            yield from walk(part)
-    elif isinstance(node, Node):
+            yield from walk(part, but)
+    elif isinstance(node, Node) and not (but is not None and isinstance(node, but)):
         yield node
         for field in dataclasses.fields(node):
-            yield from walk(getattr(node, field.name))
+            yield from walk(getattr(node, field.name), but)
 
 
 def rewrite(node: Any, replace: Callable[[Node], Node | None]) -> Any:

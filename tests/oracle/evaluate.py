@@ -8,8 +8,9 @@ Where the language leaves a choice open, this is what is held to be meant:
   types it is the exact mean of the float64 values, rounded once.
 - DISTINCT keeps the first of equal rows in the order that the table has without it, and can be
   ordered only by what it shows.
-- HAVING makes one group, as an aggregate does. Every group must be able to answer its mask
-  aggregates, whether or not HAVING, CASE or LIMIT would drop it.
+- HAVING makes one group, as an aggregate does. ``area`` over a group is that in its masks.
+- Every group must be able to answer its terms over masks, whether or not HAVING, CASE or LIMIT
+  would drop it.
 """
 
 from __future__ import annotations
@@ -87,11 +88,11 @@ class Evaluation:
         return groups
 
     def check_agreement(self, group: Group) -> None:
-        """Refuse a group whose masks differ in size, or in a box that a mask aggregate uses."""
+        """Refuse a group whose masks differ in size, or in a box, that a term over it uses."""
         order = [expr for expr, _, _ in self.query.order]
         outputs = (*self.query.items, self.query.having, *order)
-        for term in q.walk(outputs):
-            if not (isinstance(term, q.CP) and isinstance(term.mask, q.MaskAggregate)):
+        for term in q.walk(outputs, but=q.Aggregate):
+            if not isinstance(term, q.CP | q.Area):
                 continue
             if len({self.collection.masks[i].shape for i in group.members}) > 1:
                 raise Refusal(f"the masks of group {group.key} differ in size")
@@ -116,25 +117,28 @@ class Evaluation:
     def key(self, node: Key, group: Group) -> Any:
         return group.key[node.index]
 
-    def area(self, node: q.Area, row: int) -> int | None:
-        inside = self.region(node.roi, row)
+    def area(self, node: q.Area, scope: Any) -> int | None:
+        inside = self.region(node.roi, scope)
         return None if inside is None else int(inside.sum())
 
     def cp(self, node: q.CP, scope: Any) -> int | None:
-        if isinstance(node.mask, q.Mask):
-            row, pixels, domain = scope, self.collection.values[scope], self.collection.domain
-        elif not scope.members:
+        inside = self.region(node.roi, scope)
+        if inside is None:
             return None
+        if isinstance(node.mask, q.Mask):
+            pixels, domain = self.collection.values[scope], self.collection.domain
         else:
-            row = scope.members[0]
-            pixels, domain = scope.masks.get(node.mask) or aggregate(
-                self.collection, scope.members, node.mask
-            )
-            scope.masks[node.mask] = pixels, domain
-        inside = self.region(node.roi, row)
-        return None if inside is None else count(pixels, inside, node.range, domain)
+            if node.mask not in scope.masks:
+                scope.masks[node.mask] = aggregate(self.collection, scope.members, node.mask)
+            pixels, domain = scope.masks[node.mask]
+        return count(pixels, inside, node.range, domain)
 
-    def region(self, roi: q.Roi, row: int) -> Any:
+    def region(self, roi: q.Roi, scope: Any) -> Any:
+        """The pixels of a region in a row's mask, or in the masks of a group, which agree."""
+        members = scope.members if isinstance(scope, Group) else [scope]
+        if not members:
+            return None
+        row = members[0]
         height, width = self.collection.masks[row].shape
         return region(roi, height, width, self.collection.rows[row], self.default_roi)
 

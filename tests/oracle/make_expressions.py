@@ -218,6 +218,8 @@ class Groups(Expressions):
 
     def numeric_leaf(self) -> q.Expr:
         countable = self.terms.masks_agree(self.keys) or self.draw.chance(4)
+        if countable and self.draw.chance(5):
+            return q.Area(self.terms.roi_of_group(self.keys))
         if countable and self.draw.chance(60):
             return self.terms.cp_over_group(self.keys)
         return self.aggregate()

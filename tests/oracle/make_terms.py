@@ -165,17 +165,21 @@ class Terms:
         return q.CP(q.Mask(), self.roi(), self.range(self.collection.domain))
 
     def cp_over_group(self, keys: tuple[q.Expr, ...]) -> q.CP:
-        """Draw a count over a mask aggregate; most regions agree within the groups."""
+        """Draw a count over a mask aggregate."""
         kind = self.draw.choice(["intersect", "union", "avg"])
-        columns = of_kind(self.collection, "box", "boxes")
-        if self.draw.chance(90):
-            columns = [name for name in columns if self.agree(q.BoxColumn(name), keys)]
-        roi = self.roi(columns)
+        roi = self.roi_of_group(keys)
         if self.draw.chance(50):
             return q.CP(q.MaskAggregate(kind), roi, self.range(self.collection.domain))
         limit = self.threshold(self.collection.domain)
         threshold = q.Threshold(self.draw.choice([">", ">=", "<", "<="]), self.number(limit))
         return q.CP(q.MaskAggregate(kind, threshold), roi, self.range_of_shares())
+
+    def roi_of_group(self, keys: tuple[q.Expr, ...]) -> q.Roi:
+        """Draw a region that, most often, the masks of every group agree in."""
+        columns = of_kind(self.collection, "box", "boxes")
+        if self.draw.chance(90):
+            columns = [name for name in columns if self.agree(q.BoxColumn(name), keys)]
+        return self.roi(columns)
 
     def range_of_shares(self) -> q.Range:
         """Draw a range over masks of zeros and ones, or of shares of the members."""

@@ -329,9 +329,9 @@ def over_keys(expr: Any, keys: list[Any], kinds: list[str]) -> Any:
         i = index.get(repr(node))
         if i is not None:
             return Key(i, kinds[i])
-        if is_aggregate(node):
+        if is_aggregate(node) or isinstance(node, q.Area):
             return node
-        if isinstance(node, q.Column | q.CP | q.Area):
+        if isinstance(node, q.Column | q.CP):
             raise Refusal(f"{render.expression(node)} is neither a key nor inside an aggregate")
         return None
 

@@ -12,7 +12,7 @@ import pytest
 from tests.oracle import ast as q
 from tests.oracle.collection import Refused, pixel_values
 from tests.oracle.evaluate import evaluate
-from tests.oracle.short import FULL, collection, cp, over, rows, select, values
+from tests.oracle.short import FULL, collection, cp, op, over, rows, select, values
 
 INF = math.inf
 
@@ -258,7 +258,16 @@ def test_masks_of_a_group_agree_in_the_box_that_is_used() -> None:
     assert isinstance(evaluate(masks, query), Refused)
 
 
+def test_the_area_in_a_group_is_that_in_its_masks() -> None:
+    masks = collection([grid(), grid(), grid(2, 2)], image_id=("int", [1, 1, 2]))
+    share = op(over("union", 0, 1), "/", q.Area(FULL))
+    query = select("image_id", share, q.Area(FULL), group_by=(q.Column("image_id"),))
+    assert rows(masks, query) == [(1, 1.0, 20), (2, 1.0, 4)]
+    assert isinstance(evaluate(masks, select(q.Area(FULL), q.Aggregate("COUNT"))), Refused)
+    assert rows(masks, select(q.Aggregate("MAX", q.Area(FULL)))) == [(20,)]
+
+
 def test_a_group_of_no_masks_has_no_count() -> None:
     nothing = q.Binary("<", q.Column("mask_id"), q.Literal(0))
-    query = select(over("union", 0, 1), q.Aggregate("COUNT"), where=nothing)
-    assert rows(collection([grid()]), query) == [(None, 0)]
+    query = select(over("union", 0, 1), q.Area(FULL), q.Aggregate("COUNT"), where=nothing)
+    assert rows(collection([grid()]), query) == [(None, None, 0)]
