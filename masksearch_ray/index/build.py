@@ -59,8 +59,9 @@ def build_chi(masks: npt.NDArray[Any], grid: Grid, levels: Sequence[float]) -> C
     levels : sequence of float
         As `masksearch_ray.index.levels.block_levels` gives them.
     """
-    data = count_cells(masks, _cuts(masks, levels), grid.cell)
-    return _counts(masks, data, grid.cell_areas()[:, None], levels)
+    nan = _holds_nan(masks)
+    data = count_cells(masks, _cuts(levels, nan), grid.cell)
+    return Counts(tuple(levels), nan, data, grid.cell_areas()[:, None])
 
 
 def build_histogram(masks: npt.NDArray[Any], region: Region, levels: Sequence[float]) -> Counts:
@@ -75,7 +76,8 @@ def build_histogram(masks: npt.NDArray[Any], region: Region, levels: Sequence[fl
     levels : sequence of float
         As `masksearch_ray.index.levels.block_levels` gives them.
     """
-    cuts, n = _cuts(masks, levels), len(masks)
+    nan, n = _holds_nan(masks), len(masks)
+    cuts = _cuts(levels, nan)
     if isinstance(region, BoxRegion):
         boxes = np.ascontiguousarray(np.broadcast_to(region.boxes, (4, n)))
         data = histogram_of_boxes(masks, boxes, cuts)
@@ -90,7 +92,7 @@ def build_histogram(masks: npt.NDArray[Any], region: Region, levels: Sequence[fl
             corners = np.zeros((len(rows), 2), np.int32)
             drawn = region.windows(rows, corners, region.grid.height, region.grid.width)
             data[:, rows] = histogram_of_bitmaps(masks[rows], drawn, cuts)
-    return _counts(masks, data[:, None], region.area()[None], levels)
+    return Counts(tuple(levels), nan, data[:, None], region.area()[None])
 
 
 def histogram_of_chi(chi: Counts) -> Counts:
@@ -124,19 +126,10 @@ def _with_level_0(part: Counts) -> npt.NDArray[np.unsignedinteger]:
     return np.concatenate([every[None], part.data])
 
 
-def _cuts(masks: npt.NDArray[Any], levels: Sequence[float]) -> npt.NDArray[np.float64]:
-    first = [-np.inf] if masks.dtype.kind == "f" else []
-    return np.array([*first, *levels], np.float64)
+def _holds_nan(masks: npt.NDArray[Any]) -> bool:
+    # Of the masks, not of the region: all parts of a block keep the same levels.
+    return masks.dtype.kind == "f" and bool(np.isnan(masks).any())
 
 
-def _counts(
-    masks: npt.NDArray[Any],
-    data: npt.NDArray[np.unsignedinteger],
-    areas: npt.NDArray[np.int64],
-    levels: Sequence[float],
-) -> Counts:
-    """Drop the counts at level 0 where they say nothing."""
-    if masks.dtype.kind != "f":
-        return Counts(tuple(levels), False, data, areas)
-    nan = bool((data[0] != areas).any())
-    return Counts(tuple(levels), nan, data if nan else data[1:], areas)
+def _cuts(levels: Sequence[float], nan: bool) -> npt.NDArray[np.float64]:
+    return np.array([-np.inf, *levels] if nan else levels, np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from masksearch_ray.index.region_kinds import BitmapRegion, BoxListRegion, BoxRe
 from masksearch_ray.model.grid import Grid
 from masksearch_ray.model.roi import (
     Box,
-    BoxColumn,
     BoxListColumn,
     FullImage,
     Outside,
@@ -20,7 +19,19 @@ from masksearch_ray.model.roi import (
     Roi,
 )
 
-__all__ = ["BoxLists", "Boxes", "Region", "resolve"]
+__all__ = ["BoxArrays", "BoxLists", "Boxes", "Region", "resolve"]
+
+
+class BoxArrays(Protocol):
+    """What `Boxes` and `BoxLists`, and records like them, have in common."""
+
+    @property
+    def boxes(self) -> npt.NDArray[np.int32]:
+        """Boxes: int32, shape ``(K, 4)``."""
+
+    @property
+    def null(self) -> npt.NDArray[np.bool_]:
+        """Masks without a region: bool, shape ``(N,)``."""
 
 
 class Boxes(NamedTuple):
@@ -56,7 +67,7 @@ class BoxLists(NamedTuple):
     null: npt.NDArray[np.bool_]
 
 
-def resolve(roi: Roi, grid: Grid, n: int, boxes: Boxes | BoxLists | None = None) -> Region:
+def resolve(roi: Roi, grid: Grid, n: int, boxes: BoxArrays | None = None) -> Region:
     """Resolve a region of interest on the masks of a block.
 
     Parameters
@@ -65,8 +76,9 @@ def resolve(roi: Roi, grid: Grid, n: int, boxes: Boxes | BoxLists | None = None)
     grid : Grid
     n : int
         Masks of the block, N.
-    boxes : Boxes or BoxLists, optional
-        What the column holds that `roi` names, or that the region inside `outside` names.
+    boxes : BoxArrays, optional
+        What the column holds that `roi` names, or that the region inside `outside` names; for a
+        column of lists it has `offsets`, too.
 
     Raises
     ------
@@ -84,13 +96,13 @@ def resolve(roi: Roi, grid: Grid, n: int, boxes: Boxes | BoxLists | None = None)
         case Polygon(points):
             bitmap = polygon_bitmap(points, grid.height, grid.width)
             return BitmapRegion(grid, n, None, ~bitmap if outside else bitmap)
-        case BoxColumn() if isinstance(boxes, Boxes):
-            return _box_column(boxes, outside, grid, n)
-        case BoxListColumn() if isinstance(boxes, BoxLists):
-            clipped = _clip(boxes.boxes, grid)
-            offsets = np.asarray(boxes.offsets, np.int64)
-            return BoxListRegion(grid, n, boxes.null, offsets, clipped, outside)
-    raise TypeError(f"{roi}: the boxes of its column are wanted, not {type(boxes).__name__}")
+    offsets = getattr(boxes, "offsets", None)
+    if boxes is None or isinstance(roi, BoxListColumn) != (offsets is not None):
+        raise TypeError(f"{roi}: what its column holds is wanted, not {type(boxes).__name__}")
+    if offsets is None:
+        return _box_column(boxes, outside, grid, n)
+    clipped = _clip(boxes.boxes, grid)
+    return BoxListRegion(grid, n, boxes.null, np.asarray(offsets, np.int64), clipped, outside)
 
 
 def _constant_box(box: tuple[int, int, int, int], outside: bool, grid: Grid, n: int) -> Region:
@@ -101,7 +113,7 @@ def _constant_box(box: tuple[int, int, int, int], outside: bool, grid: Grid, n: 
     return BoxRegion(grid, n, None, corners, True, outside)
 
 
-def _box_column(column: Boxes, outside: bool, grid: Grid, n: int) -> Region:
+def _box_column(column: BoxArrays, outside: bool, grid: Grid, n: int) -> Region:
     clipped = _clip(column.boxes, grid)
     # The complement of the whole mask holds no pixel, as a region that is null must not.
     clipped[column.null] = (0, 0, grid.width, grid.height) if outside else 0
