@@ -81,7 +81,7 @@ class _Binder:
         order = tuple(self._sort_key(key, exprs, grouped) for key in statement.order_by)
         if statement.distinct:
             self._check_distinct(exprs, order)
-        limit, offset = self._count(statement.limit), self._count(statement.offset)
+        limit, offset = self._rows("LIMIT"), self._rows("OFFSET")
         self.parameters.check_all_used()
         names = output_names(self.source, self.items, exprs)
         return Query(
@@ -109,11 +109,8 @@ class _Binder:
     def _aliases(self) -> Aliases:
         aliases: Aliases = {}
         for item in self.items:
-            if item.alias in aliases:
-                message = f"the alias {shown(item.alias)} is given twice"
-                raise self.source.error(message, item.span)
             if item.alias is not None:
-                aliases[item.alias] = item.expr
+                aliases.setdefault(item.alias, []).append(item.expr)
         return aliases
 
     # ---------------------------------------------------------------- clauses
@@ -178,20 +175,19 @@ class _Binder:
                 hint = "SELECT DISTINCT is ordered by columns that it selects"
                 raise self.source.error("this is not in the select list", node.span, hint)
 
-    def _count(self, node: tree.Node | None) -> int | None:
+    def _rows(self, clause: str) -> int | None:
+        node = self.statement.limit if clause == "LIMIT" else self.statement.offset
         if node is None:
             return None
-        count = self.constants.integer(node, "a number of rows")
+        count = self.constants.integer(node, clause)
         if count < 0:
-            raise self.source.error(
-                f"a number of rows is not {count}", node.span, "wanted: 0 or more"
-            )
+            raise self.source.error(f"{clause} is {count}", node.span, "wanted: 0 or more")
         return count
 
     # ---------------------------------------------------------------- groups
 
     def _over_keys(self, expr: Expr) -> Expr:
-        """The expression over keys and aggregates, in place of columns of rows."""
+        """Put keys and aggregates in the place of columns of rows."""
         if expr in self.keys:
             return Key(self.keys[expr], expr.type)
         if isinstance(expr, Column):

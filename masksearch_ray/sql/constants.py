@@ -24,17 +24,18 @@ class Constants:
         self.source = source
         self.parameters = parameters
 
-    def integer(self, node: tree.Node, wanted: str) -> int:
-        """Integer within 64 bits that a node stands for."""
+    def integer(self, node: tree.Node, what: str) -> int:
+        """Read the integer within 64 bits that a node stands for."""
         value = self._value(node)
         if type(value) is not int:
-            raise self.source.error(f"{wanted} is wanted", node.span, "an integer or a parameter")
+            hint = "wanted: an integer or a parameter"
+            raise self.source.error(f"{what} is no constant integer", node.span, hint)
         if value not in INT64:
-            raise self.source.error("the integer exceeds 64 bits", node.span)
+            raise self.source.error(f"{what} exceeds 64 bits", node.span)
         return value
 
-    def number(self, node: tree.Node, wanted: str, *, infinite: bool = False) -> float:
-        """Number that a node stands for, as float64; NaN never.
+    def number(self, node: tree.Node, what: str, *, infinite: bool = False) -> float:
+        """Read the number that a node stands for, as float64; NaN never.
 
         Raises
         ------
@@ -43,20 +44,23 @@ class Constants:
         """
         value = self._value(node, infinite=infinite)
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise self.source.error(f"{wanted} is wanted", node.span, "a number or a parameter")
+            hint = "wanted: a number or a parameter"
+            raise self.source.error(f"{what} is no constant number", node.span, hint)
         if isinstance(value, int) and (value not in INT64 or int(float(value)) != value):
-            raise self.source.error("float64 cannot hold this integer", node.span)
+            raise self.source.error(f"{what} is an integer that float64 cannot hold", node.span)
         number = float(value)
         if math.isnan(number) or (math.isinf(number) and not infinite):
-            raise self.source.error(f"{wanted} is {number}", node.span, "a finite number is wanted")
+            hint = "wanted: a number other than NaN" if infinite else "wanted: a finite number"
+            raise self.source.error(f"{what} is {number}", node.span, hint)
         # A zero has no sign.
         return number or 0.0
 
-    def string(self, node: tree.Node, wanted: str) -> str | None:
-        """String that a node stands for; None for NULL."""
+    def string(self, node: tree.Node, what: str) -> str | None:
+        """Read the string that a node stands for; None for NULL."""
         value = self._value(node)
         if value is not None and not isinstance(value, str):
-            raise self.source.error(f"{wanted} is wanted", node.span, "a string or a parameter")
+            hint = "wanted: a string or a parameter"
+            raise self.source.error(f"{what} is no constant string", node.span, hint)
         return value
 
     def _value(self, node: tree.Node, *, infinite: bool = False) -> object:

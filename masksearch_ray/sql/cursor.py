@@ -24,6 +24,7 @@ _NOT_OURS = {
     "INTO": "a query writes nothing",
     "ILIKE": "LIKE is case-sensitive",
     ";": "one query at a time",
+    "/*+": "there are no hints",
     "==": "equality is written =",
     "||": "strings cannot be joined",
     "::": "a cast is written CAST(x AS type)",
@@ -115,7 +116,8 @@ class Cursor:
         if token.kind == "end":
             return self.source.error("the query ends too early", token.span, f"wanted: {wanted}")
         message = f"unexpected {shown(self.source.text[slice(*token.span)])}"
-        note = _NOT_OURS.get(token.word or token.text) if token.kind in ("name", "symbol") else None
+        key = token.word or token.text[:3]
+        note = _NOT_OURS.get(key) if token.kind in ("name", "symbol") else None
         if note:
             message += f": {note}"
         return self.source.error(message, token.span, f"wanted: {wanted}")

@@ -148,7 +148,7 @@ class Expressions(Cursor):
         if self.take_word("IN"):
             self.want_symbol("(", "a list in parentheses after IN")
             items = self.expressions()
-            self.want_symbol(")", ", or ) in the list of IN")
+            self.want_symbol(")", "a comma or ) in the list of IN")
             return tree.In(self.span_from(start), left, items)
         if self.take_word("LIKE"):
             pattern = self._climb(_ADD)
@@ -204,7 +204,7 @@ class Expressions(Cursor):
     def _parenthesised(self) -> tree.Node:
         start = self.next().span[0]
         items = self.expressions()
-        self.want_symbol(")", "an operator, , or )")
+        self.want_symbol(")", "an operator, a comma or )")
         span = self.span_from(start)
         return (
             dataclasses.replace(items[0], span=span) if len(items) == 1 else tree.Tuple(span, items)
@@ -239,7 +239,7 @@ class Expressions(Cursor):
             args = (tree.Star(self.next().span),)
         elif not self.is_symbol(")"):
             args = self.expressions()
-        self.want_symbol(")", f", or ) in {name}(…)")
+        self.want_symbol(")", f"a comma or ) in {name}(…)")
         return tree.Function(self.span_from(token.span[0]), name, args, distinct)
 
     def _cast(self, token: Token) -> tree.Node:
@@ -247,7 +247,8 @@ class Expressions(Cursor):
         self.want_word("AS", "AS and a type in CAST(x AS type)")
         target = self.name("a type in CAST(x AS type)")
         self.want_symbol(")", ") after the type")
-        return tree.Cast(self.span_from(token.span[0]), value, target.word)
+        name = tree.Name(target.span, target.text, target.kind == "quoted")
+        return tree.Cast(self.span_from(token.span[0]), value, name)
 
 
 def parse_alone(source: Source) -> tuple[tree.Node, ...]:

@@ -77,7 +77,7 @@ class MaskTerms:
         if node.op not in (">", ">=", "<", "<="):
             message = f"a mask is not compared by {node.op}"
             raise self._source.error(message, node.span, "wanted: mask > t, >=, < or <=")
-        value = self._constants.number(node.right, "a threshold", infinite=True)
+        value = self._constants.number(node.right, "the threshold", infinite=True)
         after = math.nextafter(value, math.inf)
         if node.op[0] == ">":
             return ValueRange(value if node.op == ">=" else after, math.inf)
@@ -88,10 +88,10 @@ class MaskTerms:
             hint = "wanted: (lv, uv), two numbers in parentheses"
             raise self._source.error("a range of values is wanted", node.span, hint)
         lv, uv = (
-            self._constants.number(item, f"a number for {name}", infinite=True)
+            self._constants.number(item, name, infinite=True)
             for item, name in zip(node.items, ("lv", "uv"), strict=True)
         )
-        ends = self._constants.string(rest[0], "a string of ends") if rest else None
+        ends = self._constants.string(rest[0], "the fourth argument") if rest else None
         if rest and ends is None:
             raise self._source.error(
                 "the ends are NULL", rest[0].span, "wanted: '[]', '[)', '(]', '()'"

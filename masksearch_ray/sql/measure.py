@@ -27,7 +27,7 @@ class Measure:
         self._source = source
 
     def checked(self, expr: Expr, node: tree.Node) -> Expr:
-        """The expression, if it is of bearable size."""
+        """Return the expression if it is of bearable size."""
         sizes: dict[int, tuple[int, int]] = {}
         stack = [expr]
         while stack:

@@ -18,9 +18,10 @@ def lookup(name: str, known: Iterable[str]) -> list[str]:
 
 
 def nearest(name: str, known: Iterable[str], label: str) -> str:
-    """Hint with the names that look most like one that is unknown."""
+    """Hint with the names that look most like one that is unknown, or with the first of all."""
     names = list(known)
     by_fold = {other.casefold(): other for other in reversed(names)}
     close = difflib.get_close_matches(name.casefold()[:80], by_fold, n=3, cutoff=0.5)
-    found = [by_fold[fold] for fold in close] or names[:12]
-    return f"{label}: {', '.join(found)}" if found else ""
+    if close:
+        return f"nearest {label}: {', '.join(by_fold[fold] for fold in close)}"
+    return f"{label}: {', '.join(names[:12])}" if names else ""

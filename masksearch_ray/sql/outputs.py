@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from masksearch_ray.model.query import Catalog, Column, Expr
 from masksearch_ray.sql import tree
 from masksearch_ray.sql.source import Source
@@ -32,12 +34,12 @@ def output_names(source: Source, items: tuple[tree.Item, ...], exprs: list[Expr]
     """
     names: list[str] = []
     taken: set[str] = set()
+    suffixes: Counter[str] = Counter()
     for item, expr in zip(items, exprs, strict=True):
         wanted = name = _name(source, item, expr)
-        suffix = 0
         while name in taken:
-            suffix += 1
-            name = f"{wanted}_{suffix}"
+            suffixes[wanted] += 1
+            name = f"{wanted}_{suffixes[wanted]}"
         taken.add(name)
         names.append(name)
     return names

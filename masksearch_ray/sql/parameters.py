@@ -73,11 +73,5 @@ class Parameters:
         """Refuse values that the text never names."""
         unused = sorted(set(self._values) - self._used)
         if unused:
-            names = ", ".join(f":{name}" for name in unused[:8])
-            message = f"values are given for {names}, which the query does not name"
-            raise self._source.error(shortened(message), 0)
-
-
-def shortened(message: str) -> str:
-    """A message on one line, of bearable length."""
-    return shown(message)[1:-1] if len(message) > 300 or not message.isprintable() else message
+            names = ", ".join(f":{shown(name)[1:-1]}" for name in unused[:8])
+            raise QueryError(f"values are given for {names}, which the query does not name")

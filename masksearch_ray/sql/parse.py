@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from masksearch_ray.errors import QueryError
@@ -47,7 +48,8 @@ def parse(
         The query cannot be answered; with the line and column of what is wrong.
     """
     source = _source(text)
-    return bind(source, parse_statement(source), catalog, params, roi)
+    with _bounded_stack():
+        return bind(source, parse_statement(source), catalog, params, roi)
 
 
 def parse_predicate(text: str, catalog: Catalog, params: Mapping[str, Any] | None = None) -> Expr:
@@ -71,6 +73,11 @@ def parse_predicate(text: str, catalog: Catalog, params: Mapping[str, Any] | Non
         The text is no such condition.
     """
     source = _source(text)
+    with _bounded_stack():
+        return _predicate(source, catalog, params)
+
+
+def _predicate(source: Source, catalog: Catalog, params: Mapping[str, Any] | None) -> Expr:
     items = parse_alone(source)
     if len(items) > 1:
         raise source.error("one condition is wanted, not several", items[1].span)
@@ -81,6 +88,15 @@ def parse_predicate(text: str, catalog: Catalog, params: Mapping[str, Any] | Non
     expr = scalars.condition(items[0], Place("a predicate over metadata", pixels=False))
     parameters.check_all_used()
     return Measure(source).checked(expr, items[0])
+
+
+@contextmanager
+def _bounded_stack() -> Iterator[None]:
+    try:
+        yield
+    except RecursionError:
+        # The limits on depth leave room, but not where the caller has used up most of the stack.
+        raise QueryError("the query is nested too deeply for what is left of the stack") from None
 
 
 def _source(text: str) -> Source:

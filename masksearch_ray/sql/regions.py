@@ -115,7 +115,7 @@ class Regions:
             message = f"a box has 4 coordinates, not {len(corners)}"
             raise self._source.error(message, span, PIXEL_FORMS["BOX"])
         x0, y0, x1, y1 = (
-            self._constants.integer(corner, f"an integer for {name}")
+            self._constants.integer(corner, name)
             for corner, name in zip(corners, ("x0", "y0", "x1", "y1"), strict=True)
         )
         return Box(x0, y0, x1, y1)
@@ -124,7 +124,7 @@ class Regions:
         if len(node.args) < 6 or len(node.args) % 2:
             message = "a polygon has at least three corners of two coordinates"
             raise self._source.error(message, node.span, PIXEL_FORMS["POLYGON"])
-        numbers = [self._constants.number(arg, "a coordinate") for arg in node.args]
+        numbers = [self._constants.number(arg, "the coordinate") for arg in node.args]
         return Polygon(tuple(zip(numbers[::2], numbers[1::2], strict=True)))
 
     def _outside(self, node: tree.Function) -> Outside:

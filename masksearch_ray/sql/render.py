@@ -19,6 +19,7 @@ from masksearch_ray.model.query import (
     Key,
     Literal,
     MaskSource,
+    Output,
     Query,
     SortKey,
     Type,
@@ -49,7 +50,7 @@ _CASTS: dict[Type, str] = {
 
 
 def render_query(query: Query) -> str:
-    """SQL of a bound query, one clause a line.
+    """Write a bound query as SQL, one clause a line.
 
     Parameters
     ----------
@@ -60,8 +61,9 @@ def render_query(query: Query) -> str:
     str
     """
     writer = _Writer(query.domain, query.group_by or ())
+    ordering = _Writer(query.domain, query.group_by or (), query.outputs)
     explain = {None: "", "plan": "EXPLAIN ", "analyze": "EXPLAIN ANALYZE "}[query.explain]
-    outputs = [f"{writer.expr(o.expr)} AS {_name(o.name)}" for o in query.outputs]
+    outputs = [_output(writer, output) for output in query.outputs]
     lines = [f"{explain}SELECT {'DISTINCT ' * query.distinct}{', '.join(outputs)}", "FROM masks"]
     if query.where is not None:
         lines.append(f"WHERE {writer.expr(query.where)}")
@@ -72,7 +74,7 @@ def render_query(query: Query) -> str:
     if query.having is not None:
         lines.append(f"HAVING {writer.expr(query.having)}")
     if query.order_by:
-        lines.append(f"ORDER BY {', '.join(_sort_key(writer, key) for key in query.order_by)}")
+        lines.append(f"ORDER BY {', '.join(_sort_key(ordering, key) for key in query.order_by)}")
     if query.limit is not None:
         lines.append(f"LIMIT {query.limit}")
     if query.offset:
@@ -81,7 +83,7 @@ def render_query(query: Query) -> str:
 
 
 def render_expr(expr: Expr, domain: Domain | None = None, keys: Sequence[Expr] = ()) -> str:
-    """SQL of a bound expression.
+    """Write a bound expression as SQL.
 
     Parameters
     ----------
@@ -98,10 +100,15 @@ def render_expr(expr: Expr, domain: Domain | None = None, keys: Sequence[Expr] =
     return _Writer(domain or Domain(), keys).expr(expr)
 
 
+def _output(writer: _Writer, output: Output) -> str:
+    text, name = writer.expr(output.expr), _name(output.name)
+    return text if text == name else f"{text} AS {name}"
+
+
 def _operand_of_list(writer: _Writer, expr: Expr) -> str:
     """Text of a key; a bare integer would mean a column of the select list."""
     text = writer.expr(expr)
-    return f"({text})" if isinstance(expr, Literal) else text
+    return f"({text})" if re.fullmatch("-?[0-9]+", text) else text
 
 
 def _sort_key(writer: _Writer, key: SortKey) -> str:
@@ -110,9 +117,17 @@ def _sort_key(writer: _Writer, key: SortKey) -> str:
 
 
 class _Writer:
-    def __init__(self, domain: Domain, keys: Sequence[Expr]) -> None:
+    """Writes expressions; in ORDER BY those that are selected by their names in the answer.
+
+    There a name means a selected expression before it means a column.
+    """
+
+    def __init__(
+        self, domain: Domain, keys: Sequence[Expr], outputs: Sequence[Output] = ()
+    ) -> None:
         self._domain = domain
         self._keys = keys
+        self._names = {output.expr: output.name for output in reversed(outputs)}
 
     def expr(self, expr: Expr, place: int = _OR) -> str:
         """Text of an expression where forms bind at least as tightly as `place`."""
@@ -120,6 +135,8 @@ class _Writer:
         return f"({text})" if level < place else text
 
     def _written(self, expr: Expr) -> tuple[int, str]:
+        if expr in self._names:
+            return _ATOM, _name(self._names[expr])
         match expr:
             case Literal(value):
                 text = _literal(value)
@@ -239,15 +256,22 @@ def _mask(source: MaskSource) -> str:
 
 def _range(values: ValueRange, domain: Domain) -> str:
     """``(lv, uv)``, with ends where they are not the usual ones."""
+    if values.start >= values.stop:
+        only, ends = _number(values.stop), "[)" if values.start == values.stop else "()"
+        return f"({only}, {only}), '{ends}'"
     lv, first = _end(values.start, "[", "(")
     uv, last = _end(values.stop, ")", "]")
     if values.stop == math.nextafter(domain.hi, math.inf):
         uv, last = domain.hi, "]"
+    if values.stop == math.inf:
+        # Nothing lies above infinity, so that it may as well be included.
+        uv, last = math.inf, "]"
     usual = "[" + ("]" if uv >= domain.hi else ")")
     ends = "" if first + last == usual else f", '{first}{last}'"
     return f"({_number(lv)}, {_number(uv)}){ends}"
 
 
 def _end(value: float, plain: str, stepped: str) -> tuple[float, str]:
+    """Choose an end and its bracket: the value or the one before it, whichever is shorter."""
     before = math.nextafter(value, -math.inf)
     return (before, stepped) if len(repr(before)) < len(repr(value)) else (value, plain)

@@ -34,7 +34,7 @@ from masksearch_ray.sql.types import TypeRules
 
 __all__ = ["Aliases", "Place", "Scalars", "balanced"]
 
-Aliases = dict[str, tree.Node]
+Aliases = dict[str, list[tree.Node]]
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Scalars:
     catalog : Catalog
     constants : Constants
     terms : MaskTerms
-    aliases : mapping of str to Node
-        Expressions of the select list by alias.
+    aliases : dict of str to list of Node
+        Expressions of the select list by alias; more than one where an alias is given twice.
     """
 
     def __init__(
@@ -137,7 +137,11 @@ class Scalars:
                 message = f"{shown(node.name)} may be {' or '.join(map(shown, found))}"
                 raise self.source.error(message, node.span, "write it in the case meant")
             if found:
-                return self._column(found[0], node) if kind == "c" else self._alias(found[0], place)
+                return (
+                    self._column(found[0], node)
+                    if kind == "c"
+                    else self._alias(found[0], node, place)
+                )
         raise self._unknown(node, place)
 
     def _column(self, name: str, node: tree.Name) -> Expr:
@@ -146,17 +150,30 @@ class Scalars:
         self.origin[id(column)] = column, node
         return column
 
-    def _alias(self, name: str, place: Place) -> Expr:
+    def _alias(self, name: str, node: tree.Name, place: Place) -> Expr:
+        if len(self._aliases[name]) > 1:
+            message = f"the alias {shown(name)} is given to several columns"
+            raise self.source.error(
+                message, node.span, "ORDER BY also takes their numbers: 1, 2, …"
+            )
         # Bound once a place: a short name may stand for a long expression a thousand times.
         key = (name, place)
         if key not in self._bound_aliases:
-            inner = replace(place, aliases="no")
-            self._bound_aliases[key] = self.bind(self._aliases[name], inner)
+            self._bound_aliases[key] = self._bind_alias(self._aliases[name][0], node, place)
         return self._bound_aliases[key]
+
+    def _bind_alias(self, meant: tree.Node, node: tree.Name, place: Place) -> Expr:
+        try:
+            return self.bind(meant, replace(place, aliases="no"))
+        except QueryError as error:
+            # Wrong where it is written, or only where the alias stands?
+            self.bind(meant, Place("the select list", aggregates=True, grouped=place.grouped))
+            message = f"{shown(node.name)} stands for {error.message}"
+            raise self.source.error(message, node.span, error.hint) from None
 
     def _unknown(self, node: tree.Name, place: Place) -> QueryError:
         known = [*self._catalog.fields, *(self._aliases if place.aliases != "no" else ())]
-        hint = nearest(node.name, known, "nearest names")
+        hint = nearest(node.name, known, "columns")
         return self.source.error(f"unknown column {shown(node.name)}", node.span, hint)
 
     # ---------------------------------------------------------------- operators
@@ -208,10 +225,10 @@ class Scalars:
     def _like(self, node: tree.Like, place: Place) -> Expr:
         value = self.bind(node.value, place)
         self.types.want({"string"}, "a string", node.value, value)
-        pattern = self._constants.string(node.pattern, "a constant pattern")
+        pattern = self._constants.string(node.pattern, "the pattern")
         escape = ""
         if node.escape is not None:
-            given = self._constants.string(node.escape, "a constant escape character")
+            given = self._constants.string(node.escape, "the escape character")
             if given is None or len(given) != 1:
                 raise self.source.error("ESCAPE takes one character", node.escape.span)
             escape = given
@@ -242,12 +259,13 @@ class Scalars:
         return Call("case", (*pairs, values[-1]), kind)
 
     def _cast(self, node: tree.Cast, place: Place) -> Expr:
-        if node.target not in CASTS:
-            hint = f"types: {', '.join(CASTS)}"
-            raise self.source.error(f"unknown type {shown(node.target)}", node.span, hint)
+        target = CASTS.get(node.target.name.upper())
+        if target is None:
+            message, hint = f"unknown type {shown(node.target.name)}", f"types: {', '.join(CASTS)}"
+            raise self.source.error(message, node.target.span, hint)
         expr = self.bind(node.value, place)
         self.types.unify([node.value], [expr])
-        return Call("cast", (expr,), CASTS[node.target])
+        return Call("cast", (expr,), target)
 
     # ---------------------------------------------------------------- functions
 
@@ -278,7 +296,7 @@ class Scalars:
         kind = self.types.numbers(node.args[:1], [value])
         if len(node.args) == 1:
             return Call("round", (value,), kind)
-        digits = self._constants.integer(node.args[1], "a constant number of digits")
+        digits = self._constants.integer(node.args[1], "the number of digits")
         if not -300 <= digits <= 300:
             raise self.source.error("digits go from -300 to 300", node.args[1].span)
         return Call("round", (value, Literal(digits, "int")), kind)
@@ -294,7 +312,9 @@ class Scalars:
             raise self._misplaced(node.args[0], place)
         if place.grouped and not over_masks:
             hint = "wanted: an aggregate of it, AVG(CP(mask, …)), or CP(intersect(mask), …)"
-            raise self.source.error("CP of single masks beside aggregates", node.span, hint)
+            raise self.source.error(
+                "CP of a single mask differs from row to row of a group", node.span, hint
+            )
         return self._terms.count(node)
 
     def _aggregate(self, node: tree.Function, place: Place) -> Expr:

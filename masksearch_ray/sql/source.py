@@ -18,7 +18,7 @@ _SHOWN = 40
 
 
 def shown(name: str) -> str:
-    """A name or value as an error quotes it: printable and short, however hostile."""
+    """Quote a name or value for an error: printable and short, however hostile."""
     short = name if len(name) <= _SHOWN else name[: _SHOWN - 1] + "…"
     return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short) + "'"
 
@@ -40,6 +40,13 @@ class Source:
         lengths = (len(line) for line in self.text.splitlines(keepends=True))
         return [0, *itertools.accumulate(lengths)]
 
+    @cached_property
+    def _printable(self) -> str:
+        # An error ends on a terminal, where control characters could do anything.
+        if self.text.isprintable():
+            return self.text
+        return "".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in self.text)
+
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1."""
         starts = self._starts
@@ -52,4 +59,4 @@ class Source:
     def error(self, message: str, where: Span | int, hint: str | None = None) -> QueryError:
         """Build an error that points at a place in the text."""
         line, column = self.position(where if isinstance(where, int) else where[0])
-        return QueryError(message, line=line, column=column, sql=self.text, hint=hint)
+        return QueryError(message, line=line, column=column, sql=self._printable, hint=hint)

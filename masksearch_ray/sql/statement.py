@@ -32,7 +32,7 @@ class _Statements(Expressions):
         self.want_word("SELECT", "SELECT, or EXPLAIN [ANALYZE] SELECT")
         distinct = self.take_word("DISTINCT")
         items = self._items()
-        self.want_word("FROM", ", or FROM masks after the select list")
+        self.want_word("FROM", "a comma or FROM masks after the select list")
         table = self.name("masks after FROM")
         statement = tree.Statement(
             span=(0, len(self.source.text)),
@@ -108,4 +108,4 @@ class _Statements(Expressions):
         )
         given = [i for i, part in enumerate(parts) if part is not None and part != ()]
         left = _CLAUSES[given[-1] + 1 :] if given else _CLAUSES
-        raise self.unexpected(" or ".join((*left, "the end")) if left else "the end of the query")
+        raise self.unexpected(" or ".join(filter(None, (", ".join(left), "the end of the query"))))

@@ -48,15 +48,17 @@ class _Vocabulary(Tokenizer):
 
     KEYWORDS: ClassVar[dict[str, TokenType]] = {
         **dict.fromkeys(("<=", ">=", "<>", "!="), TokenType.OPERATOR),
+        "/*+": TokenType.HINT,
         **dict.fromkeys(("==", "||", "::", "->", "=>", ":=", "&&", "??"), TokenType.UNKNOWN),
     }
     COMMANDS: ClassVar[set[TokenType]] = set()
     NESTED_COMMENTS = False
-    HINT_START = "/*+"
+    # Elsewhere a hint is a comment.
+    TOKENS_PRECEDING_HINT: ClassVar[set[TokenType]] = {TokenType.VAR}
 
 
 # sqlglot also skips Jinja comments, which would make a part of the text vanish.
-_Vocabulary._COMMENTS = {"--": None, "/*": "*/"}
+_Vocabulary._COMMENTS = {"--": None, "/*": "*/", "/*+": "*/"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,10 +160,10 @@ class Function(Node):
 
 @dataclass(frozen=True, slots=True)
 class Cast(Node):
-    """``CAST(value AS target)``; `target` in capitals."""
+    """``CAST(value AS target)``."""
 
     value: Node
-    target: str
+    target: Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def _nodes(value: Any) -> Iterator[Node]:
 
 
 def walk(node: Node) -> Iterator[tuple[Node, int]]:
-    """A node and all below it with their depths, without recursion."""
+    """Yield a node and all below it with their depths, without recursion."""
     stack = [(node, 0)]
     while stack:
         top, depth = stack.pop()

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from masksearch_ray.model.query import Expr, Type
+from masksearch_ray.model.query import Column, Expr, Type
 from masksearch_ray.sql import tree
-from masksearch_ray.sql.source import Source
+from masksearch_ray.sql.source import Source, shown
 
 __all__ = ["TypeRules", "article"]
 
 _NUMBERS = {"int", "float"}
+_OTHER = "boxes and values of other types are selected, counted and tested for NULL, nothing else"
 
 
 def article(kind: str) -> str:
     """``int`` -> ``an int``."""
-    names = {"other": "a value that can only be selected", "null": "NULL"}
-    return names.get(kind) or ("an int" if kind == "int" else f"a {kind}")
+    names = {"int": "an int", "other": "a value of another type", "null": "NULL"}
+    return names.get(kind) or f"a {kind}"
 
 
 class TypeRules:
@@ -33,9 +34,13 @@ class TypeRules:
 
     def want(self, kinds: set[Any], wanted: str, node: tree.Node, expr: Expr) -> None:
         """Refuse an operand of another type; NULL fits anywhere."""
-        if expr.type != "null" and expr.type not in kinds:
-            message = f"{article(expr.type)} where {wanted} is wanted"
-            raise self.source.error(message, node.span, self._hint(expr))
+        if expr.type == "null" or expr.type in kinds:
+            return
+        if isinstance(expr, Column) and expr.type == "other":
+            message = f"{shown(expr.name)} can only be selected"
+            raise self.source.error(message, node.span, f"wanted: {wanted}; {_OTHER}")
+        message = f"{article(expr.type)} where {wanted} is wanted"
+        raise self.source.error(message, node.span)
 
     def numbers(self, nodes: Sequence[tree.Node], exprs: Sequence[Expr]) -> Type:
         """Type of arithmetic on numbers: int, float once one is, null where all are NULL."""
@@ -66,12 +71,6 @@ class TypeRules:
     def condition(self, node: tree.Node, expr: Expr) -> None:
         """Refuse anything but a truth value."""
         self.want({"bool"}, "a condition", node, expr)
-
-    @staticmethod
-    def _hint(expr: Expr) -> str | None:
-        if expr.type == "other":
-            return "such columns can be selected, counted and compared with NULL, nothing else"
-        return None
 
 
 def _joined(kinds: set[Type]) -> Type:
