@@ -1,0 +1,226 @@
+"""The metadata of each mask, joined from all that says something about it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from masksearch_ray.collection.metadata.boxes import BoxColumns, Size
+from masksearch_ray.collection.metadata.coco import Coco, CocoBoxes
+from masksearch_ray.collection.metadata.load import Loaded, load_table
+from masksearch_ray.collection.metadata.names import (
+    IMAGE_SUFFIXES,
+    NameIndex,
+    image_id_of,
+    listed,
+)
+from masksearch_ray.collection.sources.location import Location, locate
+from masksearch_ray.collection.specs import BOX, BOXES
+from masksearch_ray.errors import DataError
+
+__all__ = ["NAME_COLUMNS", "BoxSource", "RowMaker", "RowOptions"]
+
+NAME_COLUMNS = ("file", "filename", "file_name", "path", "mask", "mask_path", "key", "name")
+"""Columns of metadata that are taken for file names, in this order."""
+
+_IMAGE_ID, _IMAGE_PATH = "image_id", "image_path"
+
+BoxSource = BoxColumns | Coco | str | Sequence[str]
+
+
+@dataclass(frozen=True)
+class RowOptions:
+    """What becomes of the metadata of masks.
+
+    Parameters
+    ----------
+    metadata : sequence
+        Tables that are joined by name: URLs or paths of CSV, Parquet, Arrow, JSON or JSON lines
+        files, or Arrow tables, pandas data frames, dicts of columns.
+    on : str, optional
+        Their column of names: paths, base names or stems of files, or keys of masks; by default
+        the first of `NAME_COLUMNS`, else ``image_id``.
+    boxes : mapping of str to BoxColumns, Coco, str or sequence of str
+        Columns of boxes to make; a name stands for a column of lists, four for one column each.
+    images : str, optional
+        Folder of the images; ``image_path`` is the one with the mask's name.
+    columns : mapping of str to int, float, str or bool
+        Columns with one value for all masks, such as ``model_id``.
+    storage_options : mapping, optional
+        Of the storages that these lie on.
+    """
+
+    metadata: Sequence[object] = ()
+    on: str | None = None
+    boxes: Mapping[str, BoxSource] = field(default_factory=dict)
+    images: str | None = None
+    columns: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+    storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+class RowMaker:
+    """Makes the rows of masks.
+
+    Parameters
+    ----------
+    options : RowOptions
+    files : sequence of str, optional
+        Files that hold the masks, where they have names.
+
+    Raises
+    ------
+    DataError
+        If metadata cannot be read, or a file has none.
+    """
+
+    def __init__(self, options: RowOptions, files: Sequence[str] | None = None) -> None:
+        self._options = options
+        self._files = files
+        # A part's own name or number is a name where there is one file or array only.
+        self._lone = files is None or len(files) == 1
+        storage = options.storage_options
+        text = [options.on] if options.on else [*NAME_COLUMNS, _IMAGE_ID]
+        self._tables = [
+            _Named(load_table(table, text, storage), options.on) for table in options.metadata
+        ]
+        self._boxes = {name: _box_source(source, storage) for name, source in options.boxes.items()}
+        self._images = _Images(options.images, storage) if options.images else None
+        self._require_rows()
+
+    @property
+    def digest(self) -> str:
+        """Changes when any of the metadata changes."""
+        coco = [boxes.digest for boxes in self._boxes.values() if isinstance(boxes, CocoBoxes)]
+        parts = [table.loaded.digest for table in self._tables] + coco
+        if self._images:
+            parts.append(self._images.digest)
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    def rows(
+        self, keys: Sequence[str], sizes: Sequence[Size], given: pa.Table | None = None
+    ) -> pa.Table:
+        """Rows of some masks.
+
+        Parameters
+        ----------
+        keys : sequence of str
+            Of the masks.
+        sizes : sequence of (int, int)
+            Their height and width.
+        given : pyarrow.Table, optional
+            Columns that came with them.
+
+        Raises
+        ------
+        DataError
+            If a mask has no metadata, two sources give one column, or a box is no box.
+        """
+        columns: dict[str, Any] = {}
+        if given is not None:
+            columns.update(zip(given.schema.names, given.columns, strict=True))
+        for table in self._tables:
+            rows = table.take(keys, self._lone)
+            # Tables agree in the column that they are joined by.
+            names = [n for n in rows.schema.names if n != table.column or n not in columns]
+            _add(columns, zip(names, rows.select(names).columns, strict=True), table.name)
+        constants = {
+            name: pa.array([value] * len(keys)) for name, value in self._options.columns.items()
+        }
+        _add(columns, constants.items(), "a constant")
+        if self._images and _IMAGE_PATH not in columns:
+            columns[_IMAGE_PATH] = pa.array(self._images.paths(keys, self._lone), pa.string())
+        if self._files is not None and _IMAGE_ID not in columns:
+            columns[_IMAGE_ID] = pa.array([image_id_of(key) for key in keys], pa.string())
+        self._add_boxes(columns, keys, sizes)
+        return pa.table(columns)
+
+    def _add_boxes(
+        self, columns: dict[str, Any], keys: Sequence[str], sizes: Sequence[Size]
+    ) -> None:
+        whole = pa.table(columns)
+        made: dict[str, pa.Array] = {}
+        for name, source in self._boxes.items():
+            if isinstance(source, CocoBoxes):
+                made[name] = pa.array(
+                    source.boxes(keys, sizes, self._lone), BOX if source.largest else BOXES
+                )
+            else:
+                made[name] = pa.array(source.boxes(whole, keys, sizes), BOX)
+        for source in self._boxes.values():
+            if isinstance(source, BoxColumns):
+                for used in source.columns:
+                    columns.pop(used, None)
+        _add(columns, made.items(), "boxes")
+
+    def _require_rows(self) -> None:
+        """Refuse files without metadata before any of them is read."""
+        if self._files is None or self._lone:
+            return
+        coco = [boxes.names for boxes in self._boxes.values() if isinstance(boxes, CocoBoxes)]
+        for names in (*(table.names for table in self._tables), *coco):
+            missing = [file for file in self._files if not names.may_find(file)]
+            if missing:
+                raise DataError(
+                    f"{names.what}: no row for {len(missing)} of {len(self._files)} files: "
+                    f"{listed(missing)}"
+                )
+
+
+class _Named:
+    """A table with its index of names."""
+
+    def __init__(self, loaded: Loaded, on: str | None) -> None:
+        self.loaded = loaded
+        self.name = loaded.name
+        columns = loaded.table.schema.names
+        column = on or next((name for name in (*NAME_COLUMNS, _IMAGE_ID) if name in columns), None)
+        if column not in columns:
+            asked = f"no column {on!r}" if on else "no column of file names"
+            raise DataError(f"{self.name}: {asked}; which of {columns} is it?")
+        self.column = column
+        values = loaded.table.column(column).to_pylist()
+        if None in values:
+            raise DataError(f"{self.name}: row {values.index(None)} has no name in {column!r}")
+        self.names = NameIndex([str(value) for value in values], self.name)
+
+    def take(self, keys: Sequence[str], lone: bool) -> pa.Table:
+        """Rows of some masks."""
+        found = [self.names.find(key, lone) for key in keys]
+        missing = [key for key, row in zip(keys, found, strict=True) if row is None]
+        if missing:
+            raise DataError(f"{self.name}: no row for {len(missing)} masks: {listed(missing)}")
+        return self.loaded.table.take(found)
+
+
+class _Images:
+    """Images of a folder by the names of masks."""
+
+    def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
+        self._location: Location = locate(url, options).of(IMAGE_SUFFIXES)
+        self._paths = [info.key for info in self._location.infos]
+        self._names = NameIndex(self._paths, self._location.url)
+        self.digest = hashlib.sha256("\n".join(self._paths).encode()).hexdigest()
+
+    def paths(self, keys: Sequence[str], lone: bool) -> list[str | None]:
+        """URL of each mask's image; None where there is none."""
+        rows = [self._names.find(key, lone) for key in keys]
+        return [None if row is None else self._location.url_of(self._paths[row]) for row in rows]
+
+
+def _box_source(source: BoxSource, options: Mapping[str, Any] | None) -> BoxColumns | CocoBoxes:
+    if isinstance(source, Coco):
+        return CocoBoxes(source, options)
+    if isinstance(source, BoxColumns):
+        return source
+    return BoxColumns((source,) if isinstance(source, str) else tuple(source))
+
+
+def _add(columns: dict[str, Any], more: Any, what: str) -> None:
+    for name, values in more:
+        if name in columns:
+            raise DataError(f"column {name!r} is given twice, the second time by {what}")
+        columns[name] = values
