@@ -1,0 +1,75 @@
+"""Counts of pixels tile by tile: bounds at first, exact where a tile was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Tally", "choose_tiles"]
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(eq=False)
+class Tally:
+    """Bounds of one CP term on m rows or groups, tile by tile.
+
+    Parameters
+    ----------
+    lower, upper : numpy.ndarray
+        int64 ``(m, tiles)``; equal where the tile's count is known.
+    floor, ceiling : numpy.ndarray
+        int64 ``(m,)``: bounds of the whole known from elsewhere (a ROI histogram).
+    """
+
+    lower: Counts
+    upper: Counts
+    floor: Counts
+    ceiling: Counts
+
+    def settle(self, rows: Counts, tiles: Counts, counts: Counts) -> None:
+        """Take in exact counts ``(n,)`` of tiles of rows."""
+        self.lower[rows, tiles] = counts
+        self.upper[rows, tiles] = counts
+
+    def totals(self) -> tuple[Counts, Counts]:
+        """Bounds of the whole: two int64 ``(m,)``."""
+        lower = np.maximum(self.lower.sum(axis=1), self.floor)
+        upper = np.minimum(self.upper.sum(axis=1), self.ceiling)
+        return lower, upper
+
+    def doubt(self) -> Counts:
+        """Width of each tile's bounds; 0 where the whole is known: int64 ``(m, tiles)``."""
+        lower, upper = self.totals()
+        return np.where((lower < upper)[:, None], self.upper - self.lower, 0)
+
+
+def choose_tiles(doubt: Counts, pending: npt.NDArray[np.bool_]) -> tuple[Counts, Counts]:
+    """Tiles to read next: for each pending row the most doubtful that hold half of its doubt.
+
+    Reading half of what is left at a time keeps the number of rounds logarithmic, and most rows
+    are decided by their first tile.
+
+    Parameters
+    ----------
+    doubt : numpy.ndarray
+        int64 ``(m, tiles)``.
+    pending : numpy.ndarray
+        bool ``(m,)``.
+
+    Returns
+    -------
+    rows, tiles : numpy.ndarray
+        int64 ``(n,)`` each, ordered by row, then tile.
+    """
+    left = np.where(pending[:, None], doubt, 0)
+    order = np.argsort(-left, axis=1, kind="stable")
+    ranked = np.take_along_axis(left, order, axis=1)
+    before = np.cumsum(ranked, axis=1) - ranked
+    take = (ranked > 0) & (2 * before < left.sum(axis=1, keepdims=True))
+    chosen = np.zeros(left.shape, np.bool_)
+    np.put_along_axis(chosen, order, take, axis=1)
+    rows, tiles = np.nonzero(chosen)
+    return rows, tiles
