@@ -1,0 +1,46 @@
+"""How much was read."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+__all__ = ["ReadCounter", "ReadTotals"]
+
+
+@dataclass(frozen=True)
+class ReadTotals:
+    """What was read until now.
+
+    Parameters
+    ----------
+    bytes : int
+        From storage.
+    requests : int
+        Calls to the storage.
+    tiles : int
+        Tiles decoded.
+    """
+
+    bytes: int = 0
+    requests: int = 0
+    tiles: int = 0
+
+
+class ReadCounter:
+    """Adds up reads; may be used by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._totals = ReadTotals()
+
+    @property
+    def totals(self) -> ReadTotals:
+        """Sums as of now."""
+        return self._totals
+
+    def add(self, bytes: int = 0, requests: int = 0, tiles: int = 0) -> None:
+        """Add to the sums."""
+        with self._lock:
+            old = self._totals
+            self._totals = ReadTotals(old.bytes + bytes, old.requests + requests, old.tiles + tiles)

@@ -1,0 +1,154 @@
+"""Columns of counts, read from index files when they are first asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from masksearch_ray.collection.fetch import Fetcher
+from masksearch_ray.collection.manifest import ObjectEntry
+from masksearch_ray.errors import DamagedError, NotFoundError
+from masksearch_ray.index.container import (
+    TRAILER_BYTES,
+    Directory,
+    Part,
+    read_head,
+    read_trailer,
+    read_whole,
+)
+
+__all__ = ["IndexFile", "open_part", "whole_part"]
+
+Counts = npt.NDArray[Any]
+
+
+class IndexFile:
+    """One file of an index; may be used by several threads.
+
+    Parameters
+    ----------
+    fetcher : Fetcher
+    key : str
+    directory : Directory
+    data : bytes, optional
+        The whole file, where it is at hand.
+    """
+
+    def __init__(
+        self, fetcher: Fetcher, key: str, directory: Directory, data: bytes | None = None
+    ) -> None:
+        self.directory = directory
+        self._fetcher = fetcher
+        self._key = key
+        self._data = data
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[int, int], Counts] = {}
+        self._loaded: dict[tuple[int, int], npt.NDArray[np.bool_]] = {}
+
+    @classmethod
+    def open(cls, fetcher: Fetcher, key: str, head: ObjectEntry) -> IndexFile:
+        """Open a file whose head is known.
+
+        Raises
+        ------
+        DamagedError
+            If the head is damaged.
+        """
+        try:
+            return cls(fetcher, key, read_head(fetcher.head(key, head), head.crc32c))
+        except ValueError as error:
+            raise DamagedError(str(error), fetcher.url(key)) from error
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the columns in memory."""
+        with self._lock:
+            return sum(
+                int(loaded.sum()) * self._counts[key][:1].nbytes
+                for key, loaded in self._loaded.items()
+            )
+
+    def check(self, part: Part, cells: int, rows: int) -> None:
+        """Refuse a part that was not made for a block of so many cells and rows.
+
+        Raises
+        ------
+        DamagedError
+        """
+        if (part.cells, part.rows) != (cells, rows):
+            raise DamagedError("was made for other masks", self._fetcher.url(self._key))
+
+    def columns(self, part: Part, wanted: Mapping[int, npt.NDArray[Any]]) -> dict[int, Counts]:
+        """Columns of a part.
+
+        Parameters
+        ----------
+        part : Part
+        wanted : mapping of int to numpy.ndarray
+            Level index to cells.
+
+        Returns
+        -------
+        dict of int to numpy.ndarray
+            Level index to counts, ``(cells, N)``; only the rows of wanted cells are valid.
+        """
+        with self._lock:
+            missing = [
+                (level, cell)
+                for level, cells in wanted.items()
+                for cell in self._missing(part, level, cells)
+            ]
+            self._load(part, missing)
+            return {level: self._counts[part.first, level] for level in wanted}
+
+    def _missing(self, part: Part, level: int, cells: npt.NDArray[Any]) -> Iterable[int]:
+        key = part.first, level
+        if key not in self._counts:
+            self._counts[key] = np.empty((part.cells, part.rows), part.dtype)
+            self._loaded[key] = np.zeros(part.cells, np.bool_)
+        cells = np.unique(cells)
+        return [int(cell) for cell in cells[~self._loaded[key][cells]]]
+
+    def _load(self, part: Part, columns: list[tuple[int, int]]) -> None:
+        frames = self._frames(self.directory.ranges(part, columns)) if columns else []
+        for (level, cell), frame in zip(columns, frames, strict=True):
+            try:
+                counts = self.directory.decode(part, level, cell, frame)
+            except ValueError as error:
+                raise DamagedError(str(error), self._fetcher.url(self._key)) from error
+            self._counts[part.first, level][cell] = counts
+            self._loaded[part.first, level][cell] = True
+
+    def _frames(self, ranges: list[tuple[int, int]]) -> list[bytes]:
+        if self._data is not None:
+            return [self._data[start:stop] for start, stop in ranges]
+        return self._fetcher.ranges(self._key, ranges)
+
+
+def open_part(fetcher: Fetcher, key: str) -> IndexFile | None:
+    """Open an index file that says itself how long its head is; None where there is none.
+
+    Raises
+    ------
+    DamagedError
+        If its trailer or its head is damaged.
+    """
+    try:
+        size = fetcher.storage.info(key).size
+    except NotFoundError:
+        return None
+    (tail,) = fetcher.ranges(key, [(max(0, size - TRAILER_BYTES), size)])
+    try:
+        length, crc = read_trailer(tail)
+    except ValueError as error:
+        raise DamagedError(str(error), fetcher.url(key)) from error
+    return IndexFile.open(fetcher, key, ObjectEntry(length, crc))
+
+
+def whole_part(fetcher: Fetcher, key: str, data: bytes) -> IndexFile:
+    """Open an index file that is in memory."""
+    return IndexFile(fetcher, key, read_whole(data), data)

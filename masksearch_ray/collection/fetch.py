@@ -1,0 +1,72 @@
+"""Reads of objects whose length and checksum are known, all of them counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from masksearch_ray.collection.counter import ReadCounter
+from masksearch_ray.collection.manifest import ObjectEntry
+from masksearch_ray.collection.versions import object_url
+from masksearch_ray.errors import DamagedError
+from masksearch_ray.index.tilecodec import crc32c
+from masksearch_ray.storage import Storage
+
+__all__ = ["Fetcher"]
+
+
+class Fetcher:
+    """Reads from a storage and counts what it reads.
+
+    Parameters
+    ----------
+    storage : Storage
+    counter : ReadCounter
+    """
+
+    def __init__(self, storage: Storage, counter: ReadCounter) -> None:
+        self.storage = storage
+        self.counter = counter
+
+    def url(self, key: str) -> str:
+        """URL of an object, for errors."""
+        return object_url(self.storage, key)
+
+    def whole(self, key: str, entry: ObjectEntry) -> bytes:
+        """Read an object of known length and checksum; DamagedError where they differ."""
+        return self._checked(key, self.storage.get(key), entry)
+
+    def head(self, key: str, entry: ObjectEntry) -> bytes:
+        """Read the first bytes of an object, of known number and checksum."""
+        (data,) = self.storage.get_ranges(key, [(0, entry.size)])
+        return self._checked(key, bytes(data), entry)
+
+    def _checked(self, key: str, data: bytes, entry: ObjectEntry) -> bytes:
+        self.counter.add(bytes=len(data), requests=1)
+        if len(data) != entry.size or crc32c(data) != entry.crc32c:
+            raise DamagedError("its length or checksum is wrong", self.url(key))
+        return data
+
+    def ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Read byte ranges in the order given; those that adjoin are read at once."""
+        if not ranges:
+            return []
+        spans = np.array(ranges, np.int64)
+        order = np.argsort(spans[:, 0], kind="stable")
+        starts, stops = spans[order].T
+        begins = np.flatnonzero(np.append(True, starts[1:] != stops[:-1]))
+        merged = list(
+            zip(starts[begins].tolist(), stops[np.append(begins[1:], len(order)) - 1].tolist(),
+                strict=True)
+        )  # fmt: skip
+        pieces = self.storage.get_ranges(key, merged)
+        self.counter.add(bytes=sum(map(len, pieces)), requests=1)
+        found: list[bytes] = [b""] * len(ranges)
+        group = np.searchsorted(begins, np.arange(len(order)), side="right") - 1
+        for place, start, stop, piece in zip(
+            order.tolist(), starts.tolist(), stops.tolist(), group.tolist(), strict=True
+        ):
+            base = merged[piece][0]
+            found[place] = bytes(pieces[piece][start - base : stop - base])
+        return found

@@ -1,0 +1,153 @@
+"""Where the pixels of a segment come from."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from masksearch_ray.collection.fetch import Fetcher
+from masksearch_ray.collection.layout import TILES, segment_key
+from masksearch_ray.collection.manifest import SegmentEntry
+from masksearch_ray.collection.tiles import TileCodec
+from masksearch_ray.errors import DamagedError
+from masksearch_ray.model.grid import Grid
+
+__all__ = ["PixelContext", "PixelSource", "StoredPixels"]
+
+Positions = npt.NDArray[np.int64]
+
+# Entries of so many rows are read with the whole directory, as are small directories.
+_WHOLE_SHARE = 1 / 16
+_SMALL_DIRECTORY = 64 << 10
+
+
+@dataclass(frozen=True, eq=False)
+class PixelContext:
+    """What a source of pixels may use.
+
+    Parameters
+    ----------
+    fetcher : Fetcher
+        Of the collection's storage.
+    entry : SegmentEntry
+    grids : tuple of Grid
+        One for each block.
+    ordinals : callable
+        The rows of a block: int64, shape ``(N,)``, ascending.
+    columns : callable
+        Columns of the segment's own rows by name, those beginning with two underscores included.
+    """
+
+    fetcher: Fetcher
+    entry: SegmentEntry
+    grids: tuple[Grid, ...]
+    ordinals: Callable[[int], Positions]
+    columns: Callable[[Sequence[str]], pa.Table]
+
+
+class PixelSource(Protocol):
+    """Gives pixels; may be used by several threads."""
+
+    def tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
+        """Pixels of tiles.
+
+        Parameters
+        ----------
+        block : int
+        rows : numpy.ndarray
+            int64, shape ``(n,)``: positions of masks in the block.
+        tiles : numpy.ndarray
+            int64, shape ``(n,)``: a tile of each.
+
+        Returns
+        -------
+        numpy.ndarray
+            Stored dtype, shape ``(n, T, T)``; what lies beyond the rim of the mask is any value.
+
+        Raises
+        ------
+        StorageError
+            If an object is missing, damaged or has changed; the error names it.
+        """
+        ...
+
+    def masks(self, block: int, rows: Positions) -> list[npt.NDArray[Any]]:
+        """Whole masks ``(H, W)`` at positions of a block."""
+        ...
+
+
+class StoredPixels:
+    """Pixels from the tiles of a segment.
+
+    Parameters
+    ----------
+    context : PixelContext
+    """
+
+    def __init__(self, context: PixelContext) -> None:
+        self._fetcher = context.fetcher
+        self._blocks = context.entry.blocks
+        self._key = segment_key(context.entry.id, TILES)
+        self._url = context.fetcher.url(self._key)
+        self._codecs = [
+            TileCodec(grid, block.shape.dtype)
+            for grid, block in zip(context.grids, self._blocks, strict=True)
+        ]
+        self._lock = threading.Lock()
+        self._entries: dict[int, npt.NDArray[Any]] = {}
+        self._known: dict[int, npt.NDArray[np.bool_]] = {}
+        for number, (codec, block) in enumerate(zip(self._codecs, self._blocks, strict=True)):
+            if codec.stride * block.rows != block.directory_size:
+                raise DamagedError(f"the directory of block {number} has another size", self._url)
+
+    def tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
+        """Pixels of tiles; zero beyond the rim of the mask."""
+        codec = self._codecs[block]
+        wanted, where = np.unique(rows, return_inverse=True)
+        starts, stops = codec.spans(self._entries_of(block, wanted))
+        ranges = list(zip(starts[where, tiles].tolist(), stops[where, tiles].tolist(), strict=True))
+        frames = self._fetcher.ranges(self._key, ranges)
+        self._fetcher.counter.add(tiles=len(frames))
+        return codec.decode(frames, np.asarray(tiles, np.int64), self._url)
+
+    def masks(self, block: int, rows: Positions) -> list[npt.NDArray[Any]]:
+        """Whole masks at positions of a block."""
+        codec = self._codecs[block]
+        every = np.arange(codec.grid.tiles)
+        pixels = self.tiles(block, np.repeat(rows, len(every)), np.tile(every, len(rows)))
+        return [codec.assemble(one) for one in np.split(pixels, len(rows))] if len(rows) else []
+
+    def _entries_of(self, block: int, rows: Positions) -> npt.NDArray[Any]:
+        """Directory entries of rows, ascending; those not yet known are read."""
+        with self._lock:
+            if block not in self._entries:
+                count = self._blocks[block].rows
+                self._entries[block] = self._codecs[block].no_entries(count)
+                self._known[block] = np.zeros(count, np.bool_)
+            entries, known = self._entries[block], self._known[block]
+            missing = rows[~known[rows]]
+            if len(missing):
+                missing = self._to_read(block, missing)
+                entries[missing] = self._read_entries(block, missing)
+                known[missing] = True
+            return entries[rows]
+
+    def _to_read(self, block: int, missing: Positions) -> Positions:
+        entry = self._blocks[block]
+        whole = entry.directory_size <= _SMALL_DIRECTORY
+        if whole or len(missing) >= entry.rows * _WHOLE_SHARE:
+            return np.arange(entry.rows)
+        return missing
+
+    def _read_entries(self, block: int, rows: Positions) -> npt.NDArray[Any]:
+        codec = self._codecs[block]
+        starts = self._blocks[block].directory + rows * codec.stride
+        ranges = [(start, start + codec.stride) for start in starts.tolist()]
+        data = b"".join(self._fetcher.ranges(self._key, ranges))
+        return codec.entries(data, self._url)

@@ -1,0 +1,334 @@
+"""Reading a version of a collection: rows, index columns and pixels, lazily and verified."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from masksearch_ray.collection.counter import ReadCounter
+from masksearch_ray.collection.fetch import Fetcher
+from masksearch_ray.collection.layout import ROWS, delete_key, segment_key
+from masksearch_ray.collection.manifest import Manifest, ObjectEntry, SegmentEntry
+from masksearch_ray.collection.parts import PartSpec, SegmentIndex, list_specs
+from masksearch_ray.collection.pixels import PixelContext, PixelSource, StoredPixels
+from masksearch_ray.collection.rows import MASK_ID
+from masksearch_ray.collection.segment import BLOCK
+from masksearch_ray.errors import DamagedError, InputError
+from masksearch_ray.index.levels import block_levels
+from masksearch_ray.model.shard import BlockView
+from masksearch_ray.storage import Storage
+
+__all__ = ["CollectionReader", "SegmentReader"]
+
+T = TypeVar("T")
+
+
+class SegmentReader:
+    """Rows, index columns and pixels of one segment; may be used by several threads.
+
+    Parameters
+    ----------
+    reader : CollectionReader
+    index : int
+        Position of the segment in the manifest.
+
+    Attributes
+    ----------
+    entry : SegmentEntry
+    index : int
+    counter : ReadCounter
+    """
+
+    def __init__(self, reader: CollectionReader, index: int) -> None:
+        self.entry: SegmentEntry = reader.manifest.segments[index]
+        self.index = index
+        self.counter = ReadCounter()
+        self._reader = reader
+        self._manifest: Manifest = reader.manifest
+        self._fetcher = Fetcher(reader.storage, self.counter)
+        self._lock = threading.RLock()
+        self._kept: dict[str, Any] = {}
+        self._columns: dict[str, pa.ChunkedArray] = {}
+
+    @property
+    def blocks(self) -> tuple[BlockView, ...]:
+        """The masks, by height, width and dtype."""
+        return self._once("blocks", self._make_blocks)
+
+    def alive(self) -> npt.NDArray[np.bool_]:
+        """Which rows are not deleted: bool, shape ``(rows,)``."""
+        return self._once("alive", self._read_alive)
+
+    def mask_ids(self) -> npt.NDArray[np.int64]:
+        """Give the ``mask_id`` of every row: int64, shape ``(rows,)``."""
+        return self._once("mask_ids", self._read_ids)
+
+    def metadata(self, names: Sequence[str]) -> pa.Table:
+        """Columns of the metadata, in the order of the rows, deleted ones included.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Columns of the collection, ``mask_id`` among them if wanted.
+
+        Raises
+        ------
+        InputError
+            If the collection has no such column.
+        """
+        schema, columns = self._manifest.schema, []
+        stored = self._stored([name for name in names if name in schema.names])
+        for name in names:
+            if name == MASK_ID:
+                columns.append(pa.chunked_array([self.mask_ids()]))
+            elif name not in schema.names:
+                raise InputError(f"no column {name!r}")
+            elif name in stored.column_names:
+                columns.append(stored.column(name).cast(schema.field(name).type))
+            else:
+                columns.append(pa.nulls(self.entry.rows, schema.field(name).type))
+        return pa.table(columns, names=list(names))
+
+    def counts(
+        self, block: int, wanted: Mapping[int, npt.NDArray[np.int32]]
+    ) -> Mapping[int, npt.NDArray[Any]]:
+        """Columns of the CHI.
+
+        Parameters
+        ----------
+        block : int
+        wanted : mapping of int to numpy.ndarray
+            Level index to cells, int32; level 0 only where the block holds NaN.
+
+        Returns
+        -------
+        mapping of int to numpy.ndarray
+            Level index to counts, ``(cells, N)``; only the rows of wanted cells are valid.
+        """
+        file, part = self._index().chi(block)
+        return file.columns(part, wanted)
+
+    def histogram_levels(self, block: int, roi: str) -> tuple[float, ...] | None:
+        """Levels of the finest histogram of a region (`roi_key`); None where none is kept."""
+        found = self._index().histogram(block, roi)
+        return None if found is None else found[1].levels
+
+    def histogram(
+        self, block: int, roi: str, wanted: Sequence[int]
+    ) -> Mapping[int, npt.NDArray[Any]]:
+        """Columns of that histogram: level index to counts, ``(N,)``."""
+        found = self._index().histogram(block, roi)
+        if found is None:
+            raise InputError(f"no histogram is kept of {roi}")
+        file, part = found
+        columns = file.columns(part, {level: np.zeros(1, np.int32) for level in wanted})
+        return {level: counts[0] for level, counts in columns.items()}
+
+    def tiles(
+        self, block: int, rows: npt.NDArray[np.int64], tiles: npt.NDArray[np.int64]
+    ) -> npt.NDArray[Any]:
+        """Pixels of tiles: stored dtype, ``(n, T, T)``; see `PixelSource.tiles`."""
+        return self._pixels().tiles(block, rows, tiles)
+
+    def masks(self, ordinals: Sequence[int] | npt.NDArray[np.int64]) -> list[npt.NDArray[Any]]:
+        """Whole masks ``(H, W)`` of rows, in the order asked for."""
+        wanted = np.asarray(ordinals, np.int64)
+        found: list[npt.NDArray[Any]] = [np.empty(0)] * len(wanted)
+        for view in self.blocks:
+            here = np.flatnonzero(np.isin(wanted, view.ordinals))
+            rows = np.searchsorted(view.ordinals, wanted[here])
+            for place, mask in zip(here, self._pixels().masks(view.block, rows), strict=True):
+                found[place] = mask
+        return found
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of index columns in memory."""
+        return self._index().nbytes
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        """Make a value when it is first asked for, by one thread."""
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = make()
+            kept: T = self._kept[name]
+            return kept
+
+    def _make_blocks(self) -> tuple[BlockView, ...]:
+        spec, domain = self._manifest.spec, self._manifest.domain
+        return tuple(
+            BlockView(
+                segment=self.index,
+                block=number,
+                shape=block.shape,
+                grid=spec.grid(block.shape),
+                levels=block_levels(spec.edges, block.shape.dtype, domain),
+                nan=block.nan,
+                rows=block.rows,
+                ordinals=self._ordinals(number),
+            )
+            for number, block in enumerate(self.entry.blocks)
+        )
+
+    def _ordinals(self, block: int) -> npt.NDArray[np.int64]:
+        if len(self.entry.blocks) == 1:
+            return np.arange(self.entry.rows)
+        where = self._stored([BLOCK]).column(BLOCK).to_numpy()
+        found = np.flatnonzero(where == block)
+        if len(found) != self.entry.blocks[block].rows:
+            raise DamagedError(f"block {block} has another number of rows", self._rows_url)
+        return found
+
+    def _read_alive(self) -> npt.NDArray[np.bool_]:
+        deletes, rows = self.entry.deletes, self.entry.rows
+        if deletes is None:
+            return np.ones(rows, np.bool_)
+        size = -(-rows // 8)
+        data = self._fetcher.whole(delete_key(deletes.name), ObjectEntry(size, deletes.crc32c))
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), count=rows, bitorder="little")
+        return np.equal(bits, 0)
+
+    def _read_ids(self) -> npt.NDArray[np.int64]:
+        if self.entry.id_base is not None:
+            return self.entry.id_base + np.arange(self.entry.rows, dtype=np.int64)
+        return np.asarray(self._stored([MASK_ID]).column(MASK_ID).to_numpy(), np.int64)
+
+    @property
+    def _rows_url(self) -> str:
+        return self._fetcher.url(segment_key(self.entry.id, ROWS))
+
+    def _stored(self, names: Sequence[str]) -> pa.Table:
+        """Columns of the segment's own rows, as far as it has them."""
+        with self._lock:
+            missing = [name for name in names if name not in self._columns]
+            if missing:
+                file = self._once("rows", self._open_rows)
+                there = [name for name in missing if name in file.schema_arrow.names]
+                # Names may hold dots, which Parquet would take for paths: read by position.
+                read = file.read_row_groups(range(file.num_row_groups), columns=there)
+                self._columns.update(zip(read.column_names, read.columns, strict=True))
+            kept = {name: self._columns[name] for name in names if name in self._columns}
+            return pa.table(kept)
+
+    def _open_rows(self) -> pq.ParquetFile:
+        key = segment_key(self.entry.id, ROWS)
+        data = self._fetcher.whole(key, self.entry.objects[ROWS])
+        file = pq.ParquetFile(pa.BufferReader(data))
+        if file.metadata.num_rows != self.entry.rows:
+            raise DamagedError("has another number of rows", self._rows_url)
+        return file
+
+    def _pixels(self) -> PixelSource:
+        return self._once("pixels", lambda: _open_pixels(self._make_context()))
+
+    def _index(self) -> SegmentIndex:
+        return self._once("index", self._make_index)
+
+    def _make_context(self) -> PixelContext:
+        return PixelContext(
+            fetcher=self._fetcher,
+            entry=self.entry,
+            grids=tuple(self._manifest.spec.grid(block.shape) for block in self.entry.blocks),
+            ordinals=lambda block: self.blocks[block].ordinals,
+            columns=self._stored,
+        )
+
+    def _make_index(self) -> SegmentIndex:
+        reader = self._reader
+        return SegmentIndex(
+            self._make_context(), self._pixels(), self._manifest, reader.part_specs, reader.cache
+        )
+
+
+def _open_pixels(context: PixelContext) -> PixelSource:
+    return StoredPixels(context)
+
+
+class CollectionReader:
+    """One version of a collection; its segments are shared by all who ask for them.
+
+    Parameters
+    ----------
+    storage : Storage
+    manifest : Manifest
+    cache : Storage, optional
+        Keeps an index that cannot be written to the collection.
+    """
+
+    def __init__(self, storage: Storage, manifest: Manifest, cache: Storage | None = None) -> None:
+        self.storage = storage
+        self.manifest = manifest
+        self.cache = cache
+        self._lock = threading.Lock()
+        self._segments: dict[int, SegmentReader] = {}
+        self._specs: tuple[PartSpec, ...] | None = None
+
+    def __len__(self) -> int:
+        return self.manifest.rows
+
+    def segment(self, index: int) -> SegmentReader:
+        """Reader of a segment, by its position in the manifest."""
+        with self._lock:
+            if index not in self._segments:
+                self._segments[index] = SegmentReader(self, index)
+            return self._segments[index]
+
+    def segments(self) -> Iterable[SegmentReader]:
+        """Readers of all segments."""
+        return (self.segment(index) for index in range(len(self.manifest.segments)))
+
+    def part_specs(self) -> tuple[PartSpec, ...]:
+        """Find what the index parts built later hold; asked of the storage once."""
+        with self._lock:
+            if self._specs is None:
+                self._specs = list_specs(self.storage)
+            return self._specs
+
+    def locate(self, mask_ids: Sequence[int] | npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+        """Segment and ordinal of each mask.
+
+        Raises
+        ------
+        InputError
+            If there is no such mask; the text names its id.
+        """
+        wanted = np.asarray(mask_ids, np.int64)
+        found = np.full((len(wanted), 2), -1, np.int64)
+        for index, entry in enumerate(self.manifest.segments):
+            near = np.flatnonzero((entry.id_min <= wanted) & (wanted <= entry.id_max))
+            if not len(near):
+                continue
+            segment = self.segment(index)
+            rows = np.flatnonzero(segment.alive())
+            ids = segment.mask_ids()[rows]
+            order = np.argsort(ids, kind="stable")
+            place = np.searchsorted(ids[order], wanted[near])
+            place[place == len(ids)] = 0
+            hit = ids[order][place] == wanted[near] if len(ids) else np.zeros(len(near), np.bool_)
+            found[near[hit], 0] = index
+            found[near[hit], 1] = rows[order[place[hit]]]
+        lost = np.flatnonzero(found[:, 0] < 0)
+        if len(lost):
+            raise InputError(f"no mask with mask_id {wanted[lost[0]]}")
+        return [(int(segment), int(ordinal)) for segment, ordinal in found]
+
+    def masks(self, mask_ids: Sequence[int] | npt.NDArray[np.int64]) -> list[npt.NDArray[Any]]:
+        """Masks as stored, in the order asked for."""
+        places = self.locate(mask_ids)
+        found: list[npt.NDArray[Any]] = [np.empty(0)] * len(places)
+        by_segment: dict[int, list[int]] = {}
+        for position, (segment, _) in enumerate(places):
+            by_segment.setdefault(segment, []).append(position)
+        for segment, positions in by_segment.items():
+            ordinals = [places[position][1] for position in positions]
+            for position, mask in zip(
+                positions, self.segment(segment).masks(ordinals), strict=True
+            ):
+                found[position] = mask
+        return found
