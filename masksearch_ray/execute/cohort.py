@@ -1,0 +1,207 @@
+"""Groups of rows whose masks are taken together: mask aggregates and scalar aggregates alike.
+
+All members of a group are at hand, so a group is an item like a row: its terms have bounds cell
+by cell, derived from the members' own counts, and reading a tile of every member settles them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from masksearch_ray.execute import aggregate as scalar
+from masksearch_ray.execute.columns import arrow_of
+from masksearch_ray.execute.evaluate import evaluate
+from masksearch_ray.execute.grouping import Groups, group
+from masksearch_ray.execute.interval import Bools, Interval
+from masksearch_ray.execute.members import Members
+from masksearch_ray.execute.rows import Rows
+from masksearch_ray.execute.search import Undecided, settle_values
+from masksearch_ray.execute.tally import Tally, choose_tiles
+from masksearch_ray.model.query import (
+    Aggregate,
+    Area,
+    CountPixels,
+    Expr,
+    Key,
+    Output,
+)
+from masksearch_ray.model.query import roi_columns
+from masksearch_ray.model.shard import ReadColumns, Steps
+
+__all__ = ["Cohort"]
+
+Index = npt.NDArray[np.int64]
+_CHUNK = 256  # groups bounded or verified at a time
+
+
+class Cohort:
+    """Groups of rows as items.
+
+    Parameters
+    ----------
+    rows : Rows
+        The members: rows that passed WHERE, each in one group.
+    keys : sequence of Interval
+        Exact GROUP BY keys of the rows; none make one group of all.
+    """
+
+    def __init__(self, rows: Rows, keys: Sequence[Interval]) -> None:
+        self.rows = rows
+        self.groups: Groups = group(keys, rows.n)
+        self.n = len(self.groups)
+        self.members = Members(rows, self.groups)
+        self._bounds: dict[CountPixels, tuple[Index, Index, Bools]] = {}
+        self._areas: dict[Area, Interval] = {}
+
+    # -- leaves -------------------------------------------------------------------------------
+
+    def load(self, exprs: Iterable[Expr | None]) -> Steps[None]:
+        """Read what expressions need for their first bounds."""
+        for expr in exprs:
+            for node in group_leaves(expr):
+                if isinstance(node, Aggregate):
+                    yield from self.rows.load([node.argument])
+                elif isinstance(node, Area) and node not in self._areas:
+                    self._areas[node] = yield from self._area(node)
+                elif isinstance(node, CountPixels) and node not in self._bounds:
+                    self._bounds[node] = yield from self._count(node)
+
+    def evaluate(self, expr: Expr, items: Index | None = None) -> Interval:
+        """Intervals of an expression on all groups, or on some."""
+        at = np.arange(self.n) if items is None else items
+        return evaluate(expr, lambda leaf: self._leaf(leaf, at), len(at))
+
+    def ties(self, items: Index) -> list[Interval]:
+        """Keys of groups, which settle ties; the one group without keys has none to settle."""
+        keys = [key.take(items) for key in self.groups.keys]
+        return keys or [Interval.constant(0, "int", len(items))]
+
+    def table(self, outputs: Sequence[Output], items: Index) -> Steps[pa.Table]:
+        """The select list on groups of which all outputs are exact."""
+        yield from ()
+        columns = [arrow_of(self.evaluate(o.expr, items), o.name) for o in outputs]
+        return pa.table(columns, names=[o.name for o in outputs])
+
+    def _leaf(self, leaf: Expr, at: Index) -> Interval:
+        if isinstance(leaf, Key):
+            return self.groups.keys[leaf.index].take(at)
+        if isinstance(leaf, Area):
+            return self._areas[leaf].take(at)
+        if isinstance(leaf, CountPixels):
+            lower, upper, null = self._bounds[leaf]
+            return Interval.between("int", lower[at], upper[at], null[at])
+        assert isinstance(leaf, Aggregate)
+        items, local = self.members.of(at)
+        argument = None if leaf.argument is None else self.rows.evaluate(leaf.argument, items)
+        return scalar.finalize(leaf, scalar.chunk(leaf, argument, local))
+
+    def _area(self, leaf: Area) -> Steps[Interval]:
+        yield from self.check([leaf])
+        yield from self.rows.load([leaf])
+        return self.rows.leaf(leaf).take(self.members.first)
+
+    def check(self, terms: Sequence[CountPixels | Area]) -> Steps[None]:
+        """Refuse groups whose masks differ in size, or in the box that a term reads.
+
+        Raises
+        ------
+        QueryError
+            Names the group.
+        """
+        self.members.require_same(self.members.sizes(), "masks of several sizes", self._name)
+        for name in dict.fromkeys(n for term in terms for n in roi_columns(term.roi)):
+            boxes = yield from self._box_texts(name)
+            self.members.require_same(boxes, f"several boxes in column {name!r}", self._name)
+
+    def _box_texts(self, name: str) -> Steps[npt.NDArray[np.int64]]:
+        texts: list[str] = []
+        for part in self.rows.parts:
+            table = yield ReadColumns(part.view.segment, (name,))
+            held = table.column(0).take(pa.array(part.view.ordinals[part.positions]))
+            texts.extend(str(box) for box in held.to_pylist())
+        return np.unique(np.array(texts, object), return_inverse=True)[1]
+
+    def _name(self, at: int) -> str:
+        values = [k.lower[at] if not k.surely_null[at] else None for k in self.groups.keys]
+        return f"({', '.join(repr(_plain(v)) for v in values)})"
+
+    # -- bounds and verification --------------------------------------------------------------
+
+    def _count(self, term: CountPixels) -> Steps[tuple[Index, Index, Bools]]:
+        yield from self.check([term])
+        lower, upper = np.zeros(self.n, np.int64), np.zeros(self.n, np.int64)
+        null = np.zeros(self.n, np.bool_)
+        for at in self._chunks(np.arange(self.n)):
+            found = yield from self.members.tile_bounds(term, at)
+            lower[at], upper[at] = found.lower.sum(axis=1), found.upper.sum(axis=1)
+            null[at] = found.null
+        lower[null] = upper[null] = 0
+        return lower, upper, null
+
+    def _chunks(self, at: Index) -> Iterator[Index]:
+        """Ascending groups, cut into pieces of one mask size."""
+        grids = self.members.grids[at]
+        for grid in np.unique(grids):
+            same = at[grids == grid]
+            for start in range(0, len(same), _CHUNK):
+                yield same[start : start + _CHUNK]
+
+    def refine(self, items: Index, exprs: Sequence[Expr], undecided: Undecided) -> Steps[None]:
+        """Read tiles of members until none of the groups is undecided."""
+        nodes = [node for expr in exprs for node in group_leaves(expr)]
+        terms = list(dict.fromkeys(n for n in nodes if isinstance(n, CountPixels)))
+        for at in self._chunks(items):
+            yield from self._refine(at, terms, undecided)
+        arguments = [
+            n.argument for n in nodes if isinstance(n, Aggregate) and n.argument is not None
+        ]
+        left = items[undecided(items)] if arguments else items[:0]
+        if len(left):
+            members = np.sort(self.members.of(left)[0])
+            yield from settle_values(self.rows, arguments, members)
+
+    def _refine(
+        self, at: Index, terms: Sequence[CountPixels], undecided: Undecided
+    ) -> Steps[None]:
+        tallies: list[tuple[CountPixels, Tally]] = []
+        for term in terms:
+            lower, upper, _ = self._bounds[term]
+            if (lower[at] < upper[at]).any():
+                found = yield from self.members.tile_bounds(term, at)
+                tally = Tally(found.lower, found.upper, lower[at], upper[at])
+                tallies.append((term, tally))
+        pending = undecided(at)
+        while tallies and pending.any():
+            doubt = sum((t.doubt() for _, t in tallies), np.zeros((), np.int64))
+            chosen, tiles = choose_tiles(doubt, pending)
+            if not len(chosen):
+                break
+            pixels = yield from self.members.read(at[chosen], tiles)
+            for term, tally in tallies:
+                counts = yield from self.members.count(term, at[chosen], tiles, pixels)
+                tally.settle(chosen, tiles, counts)
+                lower, upper, _ = self._bounds[term]
+                lower[at], upper[at] = tally.totals()
+            pending &= undecided(at)
+
+
+def group_leaves(expr: Expr | None) -> Iterator[Expr]:
+    """Leaves of a grouped expression; an aggregate is one."""
+    if expr is None:
+        return
+    stack = [expr]
+    while stack:
+        node = stack.pop()
+        below = getattr(node, "args", ())
+        if below:
+            stack.extend(reversed(below))
+        else:
+            yield node
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,233 @@
+"""What the coordinator does with partials: merge, decide what else to ask, put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from masksearch_ray.execute import aggregate as scalar
+from masksearch_ray.execute.columns import arrow_of
+from masksearch_ray.execute.evaluate import evaluate
+from masksearch_ray.execute.grouping import group
+from masksearch_ray.execute.interval import Interval
+from masksearch_ray.execute.ordering import Places, Threshold, optimistic
+from masksearch_ray.execute.partials import GroupStates, MemberRefs, Offered, Ranked, RowsFound
+from masksearch_ray.execute.search import Ranking, survey
+from masksearch_ray.execute.shard import aggregates_of
+from masksearch_ray.model.query import Aggregate, Area, Column, CountPixels, Expr, Key, Output, Query
+
+__all__ = [
+    "GroupTable",
+    "assign_groups",
+    "empty_table",
+    "merge_offers",
+    "merge_ranked",
+    "merge_rows",
+]
+
+Index = npt.NDArray[np.int64]
+
+
+def merge_offers(offers: Iterable[Offered], k: int) -> Threshold | None:
+    """Place of the k-th of all items certain to rank first; None where there are fewer."""
+    places = Places.concat([o.places for o in offers if len(o.places)])
+    if k == 0 or places is None or len(places) < k:
+        return None
+    return places.at(int(places.first(k)[-1]))
+
+
+def merge_ranked(ranked: Mapping[int, Ranked], limit: int, offset: int) -> dict[int, Index]:
+    """Items of the answer by shard, each shard's ascending."""
+    held = {shard: found for shard, found in ranked.items() if len(found.items)}
+    places = Places.concat([found.places for found in held.values()])
+    if places is None:
+        return {}
+    shards = np.concatenate([np.full(len(f.items), s) for s, f in held.items()])
+    items = np.concatenate([f.items for f in held.values()])
+    chosen = places.argsort()[offset : offset + limit]
+    return {
+        int(shard): np.sort(items[chosen][shards[chosen] == shard])
+        for shard in np.unique(shards[chosen])
+    }
+
+
+def merge_rows(found: Sequence[RowsFound], query: Query, schema: pa.Schema) -> pa.Table:
+    """The answer in the order asked for, without duplicates where DISTINCT is asked."""
+    found = [part for part in found if part.table.num_rows]
+    places = Places.concat([part.places for part in found])
+    if places is None:
+        return empty_table(query, schema)
+    table = pa.concat_tables([part.table for part in found])
+    order = places.argsort()
+    if query.distinct:
+        order = order[_first_of_each(table.take(pa.array(order)))]
+        stop = None if query.limit is None else query.offset + query.limit
+        order = order[query.offset : stop]
+    return table.take(pa.array(order))
+
+
+def _first_of_each(table: pa.Table) -> Index:
+    """Positions of rows that do not repeat an earlier one, ascending."""
+    seen: set[tuple[str, ...]] = set()
+    first = []
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    for at, row in enumerate(rows):
+        # -0.0 and 0.0 are one value; a list (a box) has no hash but a repr.
+        key = tuple(repr(value + 0.0 if isinstance(value, float) else value) for value in row)
+        if key not in seen:
+            seen.add(key)
+            first.append(at)
+    return np.array(first, np.int64)
+
+
+def empty_table(query: Query, schema: pa.Schema) -> pa.Table:
+    """An answer without rows, of the right types."""
+    columns = []
+    for output in query.outputs:
+        expr = output.expr
+        if isinstance(expr, Column):
+            columns.append(pa.array([], schema.field(expr.name).type))
+        else:
+            columns.append(arrow_of(Interval.constant(None, expr.type, 0), output.name))
+    return pa.table(columns, names=[o.name for o in query.outputs])
+
+
+def assign_groups(found: Mapping[int, MemberRefs]) -> dict[int, MemberRefs]:
+    """Give every group, with all its members, to the shard that owns most of them."""
+    held = {shard: refs for shard, refs in found.items() if len(refs.ordinals)}
+    if not held:
+        return {}
+    parts = list(held.values())
+    keys = tuple(
+        Interval.concat([p.keys[i] for p in parts]) for i in range(len(parts[0].keys))
+    )
+    every = MemberRefs(
+        keys,
+        np.concatenate([p.segments for p in parts]),
+        np.concatenate([p.ordinals for p in parts]),
+    )
+    owners = np.concatenate([np.full(len(p.ordinals), s) for s, p in held.items()])
+    codes = group(keys, len(owners)).codes
+    shards = np.array(sorted(held))
+    votes = np.zeros((codes.max() + 1, len(shards)), np.int64)
+    np.add.at(votes, (codes, np.searchsorted(shards, owners)), 1)
+    chosen = shards[votes.argmax(axis=1)][codes]
+    return {int(s): every.take(np.flatnonzero(chosen == s)) for s in np.unique(chosen)}
+
+
+@dataclass(frozen=True, eq=False)
+class GroupTable:
+    """Groups of all shards with merged states: items that the coordinator ranks itself.
+
+    Parameters
+    ----------
+    query : Query
+    keys : tuple of Interval
+        Exact, G each.
+    states : tuple of scalar.State
+        One for each of `aggregates_of(query)`.
+    n : int
+        Number of groups, G.
+    """
+
+    query: Query
+    keys: tuple[Interval, ...]
+    states: tuple[scalar.State, ...]
+    n: int
+
+    @classmethod
+    def merge(cls, query: Query, parts: Sequence[GroupStates]) -> GroupTable:
+        """Merge partial states by key."""
+        aggregates = aggregates_of(query)
+        parts = [part for part in parts if part.groups]
+        if not parts:
+            return cls.without_rows(query)
+        keys = [Interval.concat([p.keys[i] for p in parts]) for i in range(len(parts[0].keys))]
+        groups = group(keys, sum(part.groups for part in parts))
+        states = tuple(
+            scalar.combine(a, scalar.State.concat([p.states[i] for p in parts]), groups)
+            for i, a in enumerate(aggregates)
+        )
+        return cls(query, groups.keys, states, len(groups))
+
+    @classmethod
+    def without_rows(cls, query: Query) -> GroupTable:
+        """No groups; without GROUP BY one group of no rows."""
+        n = 0 if query.group_by else 1
+        states = tuple(scalar.empty(n) for _ in aggregates_of(query))
+        keys = tuple(Interval.constant(None, key.type, n) for key in query.group_by or ())
+        return cls(query, keys, states, n)
+
+    def replace(self, refined: GroupTable) -> GroupTable:
+        """Take exact states of some groups in place of their bounds."""
+        if not self.keys:
+            return refined
+        both = [Interval.concat([r, k]) for r, k in zip(refined.keys, self.keys, strict=True)]
+        groups = group(both, refined.n + self.n)
+        # A group's first item is its refined one, where there is one.
+        first = groups.order[groups.offsets[:-1]]
+        states = tuple(
+            scalar.State.concat([new, old]).take(first)
+            for new, old in zip(refined.states, self.states, strict=True)
+        )
+        return GroupTable(self.query, groups.keys, states, len(groups))
+
+    def evaluate(self, expr: Expr, items: Index | None = None) -> Interval:
+        """Intervals of a grouped expression on all groups, or on some."""
+        at = np.arange(self.n) if items is None else items
+        return evaluate(expr, lambda leaf: self._leaf(leaf, at), len(at))
+
+    def ties(self, items: Index) -> list[Interval]:
+        """Keys of groups, which settle ties; the one group without keys has none to settle."""
+        keys = [key.take(items) for key in self.keys]
+        return keys or [Interval.constant(0, "int", len(items))]
+
+    def _leaf(self, leaf: Expr, at: Index) -> Interval:
+        if isinstance(leaf, Key):
+            return self.keys[leaf.index].take(at)
+        if isinstance(leaf, Aggregate):
+            number = aggregates_of(self.query).index(leaf)
+            return scalar.finalize(leaf, self.states[number].take(at))
+        # Only a group without rows gets here: its masks have no pixels to count.
+        assert isinstance(leaf, CountPixels | Area)
+        return Interval.constant(None, "int", len(at))
+
+    @property
+    def _ranking(self) -> Ranking:
+        return Ranking(self.query.having, self.query.order_by)
+
+    def in_doubt(self) -> Index:
+        """Groups that can be in the answer and are not yet exact, the most promising first."""
+        query = self.query
+        k = None if query.limit is None or query.distinct else query.limit + query.offset
+        alive, _, _ = survey(self, self._ranking, k, np.arange(self.n), None)
+        doubt = np.zeros(len(alive), np.bool_)
+        for expr in [*self._ranking.exprs, *(o.expr for o in query.outputs)]:
+            doubt |= ~self.evaluate(expr, alive).exact
+        doubtful = alive[doubt]
+        return doubtful[optimistic(self._ranking.keys(self, doubtful)).argsort()]
+
+    def take_keys(self, at: Index) -> tuple[Interval, ...]:
+        """Keys of some groups."""
+        return tuple(key.take(at) for key in self.keys)
+
+    def answer(self) -> RowsFound:
+        """Groups of the answer, once none that matters is in doubt."""
+        query, ranking = self.query, self._ranking
+        alive = np.arange(self.n)
+        passing, _ = ranking.passing(self, alive)
+        alive = alive[passing]
+        places = Places.of(ranking.keys(self, alive))
+        stop = None if query.limit is None else query.offset + query.limit
+        order = places.argsort()
+        if not query.distinct:
+            order = order[query.offset : stop]
+        return RowsFound(self._table(query.outputs, alive[order]), places.take(order))
+
+    def _table(self, outputs: Sequence[Output], at: Index) -> pa.Table:
+        columns = [arrow_of(self.evaluate(o.expr, at), o.name) for o in outputs]
+        return pa.table(columns, names=[o.name for o in outputs])

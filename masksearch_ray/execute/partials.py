@@ -1,0 +1,197 @@
+"""Mergeable parts of an answer, and the stages that shards are asked to run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from masksearch_ray.execute.aggregate import State
+from masksearch_ray.execute.interval import Interval
+from masksearch_ray.execute.ordering import Places, Threshold
+
+__all__ = [
+    "BoundGroups",
+    "Counted",
+    "Emit",
+    "Fetch",
+    "Filter",
+    "Finished",
+    "FindMembers",
+    "GroupStates",
+    "MemberRefs",
+    "Offer",
+    "Offered",
+    "Partial",
+    "Ranked",
+    "RefineGroups",
+    "RowsFound",
+    "ShardStats",
+    "Stage",
+    "Top",
+    "CountBounds",
+]
+
+Index = npt.NDArray[np.int64]
+
+
+# -- stages: what a shard is asked ------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Filter:
+    """Answer with every item that satisfies the predicate."""
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """Answer with the latest places of the k items certain to rank first."""
+
+    k: int
+
+
+@dataclass(frozen=True, eq=False)
+class Top:
+    """Answer with the k first items, given the threshold of all shards."""
+
+    k: int
+    threshold: Threshold | None
+
+
+@dataclass(frozen=True, eq=False)
+class Fetch:
+    """Answer with the select list on some items, int64, as `Ranked` named them."""
+
+    items: Index
+
+
+@dataclass(frozen=True, eq=False)
+class CountBounds:
+    """Answer with how many rows surely and possibly satisfy WHERE; reads no pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoundGroups:
+    """Settle WHERE, then answer with states of all groups; exact ones if asked."""
+
+    exact: bool
+
+
+@dataclass(frozen=True, eq=False)
+class RefineGroups:
+    """Answer with exact states of the groups of some keys."""
+
+    keys: tuple[Interval, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class FindMembers:
+    """Settle WHERE, then answer with the rows that passed and their keys."""
+
+
+Stage = (
+    Filter | Offer | Top | Fetch | CountBounds | BoundGroups | RefineGroups | FindMembers
+)
+
+
+# -- partials: what it answers ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class RowsFound:
+    """Items of the answer with their places (sort keys, then ties)."""
+
+    table: pa.Table
+    places: Places
+
+
+@dataclass(frozen=True, eq=False)
+class Offered:
+    """Answer to `Offer`."""
+
+    places: Places
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Answer to `Top`: items of the shard, int64, and their exact places, in order."""
+
+    items: Index
+    places: Places
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Answer to `CountBounds`."""
+
+    surely: int
+    possibly: int
+
+
+@dataclass(frozen=True, eq=False)
+class GroupStates:
+    """Keys of G groups and the states of all aggregates on them."""
+
+    keys: tuple[Interval, ...]
+    states: tuple[State, ...]
+    groups: int
+
+
+@dataclass(frozen=True, eq=False)
+class MemberRefs:
+    """Rows by segment and ordinal (int64 ``(n,)`` each), with their group keys."""
+
+    keys: tuple[Interval, ...]
+    segments: Index
+    ordinals: Index
+
+    def take(self, index: Index) -> MemberRefs:
+        """Some of the rows."""
+        keys = tuple(key.take(index) for key in self.keys)
+        return MemberRefs(keys, self.segments[index], self.ordinals[index])
+
+
+@dataclass(frozen=True)
+class ShardStats:
+    """What one stage did on one shard.
+
+    Parameters
+    ----------
+    rows_total, rows_selected, rows_verified : int
+        Live rows; those that metadata predicates leave; those of which tiles were read.
+    tiles_total, tiles_read : int
+        Tiles of the rows selected; tiles read.
+    bytes_read : int
+        From storage.
+    seconds : float
+    stages : dict of str to float
+        Seconds by kind of work.
+    """
+
+    rows_total: int = 0
+    rows_selected: int = 0
+    rows_verified: int = 0
+    tiles_total: int = 0
+    tiles_read: int = 0
+    bytes_read: int = 0
+    seconds: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """The last partial of a stage."""
+
+    stats: ShardStats
+
+
+Partial = RowsFound | Offered | Ranked | Counted | GroupStates | MemberRefs | Finished
+
+
+@dataclass(frozen=True, eq=False)
+class Emit:
+    """Yielded by a computation to hand out a partial before it ends."""
+
+    partial: Partial

@@ -1,0 +1,373 @@
+"""The rows of a shard as a query sees them: leaves as intervals, tightened by reading tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from masksearch_ray.execute.columns import Boxes, arrow_of, boxes_of, interval_of, nan_to_null
+from masksearch_ray.execute.evaluate import evaluate
+from masksearch_ray.execute.interval import Bools, Interval
+from masksearch_ray.execute.search import Undecided
+from masksearch_ray.execute.tally import Tally, choose_tiles
+from masksearch_ray.index.bounds import cell_bounds, histogram_bounds, sum_bounds, tile_bounds
+from masksearch_ray.index.levels import bracket
+from masksearch_ray.index.region import Region, resolve
+from masksearch_ray.model.query import (
+    Area,
+    Column,
+    CountPixels,
+    Expr,
+    Output,
+    leaves,
+    roi_columns,
+)
+from masksearch_ray.model.roi import FullImage, Outside, Roi, roi_key
+from masksearch_ray.model.shard import (
+    BlockView,
+    ReadColumns,
+    ReadCounts,
+    ReadHistogram,
+    ReadHistogramLevels,
+    ReadTiles,
+    SegmentView,
+    Steps,
+    TileBatch,
+)
+from masksearch_ray.model.values import Domain, ValueRange, stored_cut
+
+__all__ = ["MASK_ID", "Part", "Rows", "stored_levels"]
+
+Index = npt.NDArray[np.int64]
+MASK_ID = Column("mask_id", "int")
+
+_CHUNK = 512  # rows verified at a time: their tiles take a few MB
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The rows taken from one block: int64 positions ``(m,)`` in it, the first at item `start`."""
+
+    view: BlockView
+    positions: Index
+    start: int
+
+    @property
+    def stop(self) -> int:
+        """Item after the last."""
+        return self.start + len(self.positions)
+
+
+@dataclass(eq=False)
+class _Term:
+    lower: Index
+    upper: Index
+    null: Bools
+
+
+class Rows:
+    """Rows of some blocks, numbered from 0 as items.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    domain : Domain
+    use_index : bool
+        False: every pixel of a region is in doubt.
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], domain: Domain, *, use_index: bool = True
+    ) -> None:
+        self.parts = tuple(parts)
+        self.domain = domain
+        self.use_index = use_index
+        self.n = self.parts[-1].stop if self.parts else 0
+        self.verified = np.zeros(self.n, np.bool_)
+        self.tiles_read = 0
+        self._leaves: dict[Expr, Interval] = {}
+        self._terms: dict[CountPixels, _Term] = {}
+        self._regions: dict[tuple[int, Roi], Region] = {}
+
+    @classmethod
+    def of(
+        cls, segments: Iterable[SegmentView], domain: Domain, *, use_index: bool = True
+    ) -> Rows:
+        """All live rows of segments."""
+        parts = [
+            (view, np.flatnonzero(segment.alive[view.ordinals]))
+            for segment in segments
+            for view in segment.blocks
+        ]
+        return cls(_number(parts), domain, use_index=use_index)
+
+    @classmethod
+    def of_refs(
+        cls,
+        segments: Iterable[SegmentView],
+        refs: tuple[Index, Index],
+        domain: Domain,
+        *,
+        use_index: bool = True,
+    ) -> Rows:
+        """Rows named by segment and ordinal; their order is by block, then position."""
+        in_segments, ordinals = refs
+        found = []
+        for segment in segments:
+            wanted = np.sort(ordinals[in_segments == segment.segment])
+            found += [
+                (view, np.flatnonzero(np.isin(view.ordinals, wanted)))
+                for view in segment.blocks
+            ]
+        return cls(_number(found), domain, use_index=use_index)
+
+    def where(self, keep: Bools) -> Rows:
+        """The rows under a mask, as a set of their own; loaded leaves are kept."""
+        parts = [(p.view, p.positions[keep[p.start : p.stop]]) for p in self.parts]
+        rows = Rows(_number(parts), self.domain, use_index=self.use_index)
+        rows._leaves = {leaf: held.take(keep) for leaf, held in self._leaves.items()}
+        rows._terms = {
+            term: _Term(held.lower[keep], held.upper[keep], held.null[keep])
+            for term, held in self._terms.items()
+        }
+        rows.verified = self.verified[keep]
+        rows.tiles_read = self.tiles_read
+        return rows
+
+    def split(self, items: Index) -> Iterator[tuple[Part, Index]]:
+        """Ascending items by the part that holds them."""
+        for part in self.parts:
+            low, high = np.searchsorted(items, [part.start, part.stop])
+            if low < high:
+                yield part, items[low:high]
+
+    # -- leaves -------------------------------------------------------------------------------
+
+    def load(self, exprs: Iterable[Expr | None]) -> Steps[None]:
+        """Read what the leaves of expressions need for their first bounds."""
+        for expr in exprs:
+            for leaf in leaves(expr):
+                if leaf in self._leaves or leaf in self._terms:
+                    continue
+                if isinstance(leaf, Column):
+                    self._leaves[leaf] = yield from self._column(leaf)
+                elif isinstance(leaf, Area):
+                    self._leaves[leaf] = yield from self._area(leaf)
+                elif isinstance(leaf, CountPixels):
+                    self._terms[leaf] = yield from self._count(leaf)
+
+    def leaf(self, expr: Expr) -> Interval:
+        """The loaded intervals of a leaf, as tight as known."""
+        if isinstance(expr, CountPixels):
+            term = self._terms[expr]
+            return Interval.between("int", term.lower, term.upper, term.null)
+        return self._leaves[expr]
+
+    def evaluate(self, expr: Expr, items: Index | None = None) -> Interval:
+        """Intervals of an expression on all items, or on some."""
+        if items is None:
+            return evaluate(expr, self.leaf, self.n)
+        return evaluate(expr, lambda leaf: self.leaf(leaf).take(items), len(items))
+
+    def column(self, names: Sequence[str]) -> Steps[pa.Table]:
+        """Metadata columns of all items, as stored."""
+        tables = []
+        for part in self.parts:
+            table = yield ReadColumns(part.view.segment, tuple(names))
+            tables.append(table.take(pa.array(part.view.ordinals[part.positions])))
+        return pa.concat_tables(tables)
+
+    def ties(self, items: Index) -> list[Interval]:
+        """Row ids, which settle ties; loaded at the start."""
+        return [self._leaves[MASK_ID].take(items)]
+
+    def table(self, outputs: Sequence[Output], items: Index) -> Steps[pa.Table]:
+        """The select list on items of which all outputs are exact."""
+        plain = [o.expr.name for o in outputs if isinstance(o.expr, Column)]
+        stored: dict[str, pa.ChunkedArray] = {}
+        if plain and self.parts:
+            table = (yield from self.column(list(dict.fromkeys(plain)))).take(pa.array(items))
+            stored = {name: nan_to_null(table.column(name)) for name in table.column_names}
+        columns = [
+            stored[o.expr.name]
+            if isinstance(o.expr, Column) and self.parts
+            else arrow_of(self.evaluate(o.expr, items), o.name)
+            for o in outputs
+        ]
+        return pa.table(columns, names=[o.name for o in outputs])
+
+    def _column(self, leaf: Column) -> Steps[Interval]:
+        if not self.parts:
+            return Interval.constant(None, leaf.type, 0)
+        table = yield from self.column([leaf.name])
+        return interval_of(table.column(0), leaf.type)
+
+    def _area(self, leaf: Area) -> Steps[Interval]:
+        found = [Interval.between("int", np.zeros(0, np.int64), np.zeros(0, np.int64))]
+        for number, part in enumerate(self.parts):
+            region = yield from self.region(number, leaf.roi)
+            area = region.area()[part.positions]
+            null = None if region.null is None else region.null[part.positions]
+            found.append(Interval.points("int", area, null))
+        return Interval.concat(found)
+
+    def region(self, number: int, roi: Roi) -> Steps[Region]:
+        """A region on all masks of the block of a part."""
+        key = (number, roi)
+        if key not in self._regions:
+            view = self.parts[number].view
+            boxes: Boxes | None = None
+            for name in roi_columns(roi):
+                table = yield ReadColumns(view.segment, (name,))
+                boxes = boxes_of(table.column(0).take(pa.array(view.ordinals)))
+            self._regions[key] = resolve(roi, view.grid, view.rows, boxes)
+        return self._regions[key]
+
+    # -- bounds -------------------------------------------------------------------------------
+
+    def _count(self, term: CountPixels) -> Steps[_Term]:
+        lower, upper = np.zeros(self.n, np.int64), np.zeros(self.n, np.int64)
+        null = np.zeros(self.n, np.bool_)
+        for number, part in enumerate(self.parts):
+            region = yield from self.region(number, term.roi)
+            low, high = yield from self._block_bounds(part.view, region, term)
+            if region.null is not None:
+                null[part.start : part.stop] = region.null[part.positions]
+            lower[part.start : part.stop] = low[part.positions]
+            upper[part.start : part.stop] = high[part.positions]
+        lower[null] = upper[null] = 0
+        return _Term(lower, upper, null)
+
+    def _block_bounds(
+        self, view: BlockView, region: Region, term: CountPixels
+    ) -> Steps[tuple[Index, Index]]:
+        if not self.use_index:
+            return np.zeros(view.rows, np.int64), region.area().astype(np.int64)
+        found = yield from _from_histogram(view, region, term, self.domain)
+        if found is not None:
+            return found
+        marks = bracket(term.range, view.levels, view.shape.dtype, self.domain)
+        cells = region.cells()
+        counts = yield ReadCounts(
+            view.segment, view.block, dict.fromkeys(stored_levels(marks.needed, view), cells)
+        )
+        return sum_bounds(counts, marks, view.grid, region.coverage(), view.rows)
+
+    # -- verification -------------------------------------------------------------------------
+
+    def refine(self, items: Index, exprs: Sequence[Expr], undecided: Undecided) -> Steps[None]:
+        """Read tiles of rows until none is undecided.
+
+        Parameters
+        ----------
+        items : numpy.ndarray
+            int64, ascending.
+        exprs : sequence of Expr
+            Expressions of which the CP terms are to be tightened.
+        undecided : callable
+        """
+        terms = _terms_of(exprs)
+        for part, held in self.split(items):
+            for start in range(0, len(held), _CHUNK):
+                yield from self._refine(part, held[start : start + _CHUNK], terms, undecided)
+
+    def _refine(
+        self, part: Part, items: Index, terms: Sequence[CountPixels], undecided: Undecided
+    ) -> Steps[None]:
+        view, rows = part.view, part.positions[items - part.start]
+        tallies: list[tuple[CountPixels, Region, Tally]] = []
+        for term in terms:
+            region = yield from self.region(self.parts.index(part), term.roi)
+            held = self._terms[term]
+            if (held.lower[items] < held.upper[items]).any():
+                tally = yield from self._tally(view, rows, region, term.range)
+                tally.floor, tally.ceiling = held.lower[items], held.upper[items]
+                tallies.append((term, region, tally))
+        pending = undecided(items)
+        while tallies and pending.any():
+            doubt = sum((t.doubt() for _, _, t in tallies), np.zeros((), np.int64))
+            chosen, tiles = choose_tiles(doubt, pending)
+            if not len(chosen):
+                break
+            answer = yield ReadTiles((TileBatch(view.segment, view.block, rows[chosen], tiles),))
+            self.verified[items[chosen]] = True
+            self.tiles_read += len(tiles)
+            for term, region, tally in tallies:
+                low, high = self._cuts(term.range, view)
+                counts = region.count_tiles(answer[0], rows[chosen], tiles, low, high)
+                tally.settle(chosen, tiles, counts)
+                held = self._terms[term]
+                held.lower[items], held.upper[items] = tally.totals()
+            pending &= undecided(items)
+
+    def _tally(
+        self, view: BlockView, rows: Index, region: Region, range_: ValueRange
+    ) -> Steps[Tally]:
+        if self.use_index:
+            marks = bracket(range_, view.levels, view.shape.dtype, self.domain)
+            wanted = dict.fromkeys(stored_levels(marks.needed, view), region.cells())
+            counts = yield ReadCounts(view.segment, view.block, wanted)
+            low, high = cell_bounds(counts, marks, view.grid, rows)
+        else:
+            high = np.repeat(view.grid.cell_areas()[None], len(rows), axis=0)
+            low = np.zeros_like(high)
+        lower, upper = tile_bounds(low, high, region.coverage_of(rows), view.grid)
+        zero = np.zeros(len(rows), np.int64)
+        return Tally(lower, upper, zero, zero)
+
+    def _cuts(self, range_: ValueRange, view: BlockView) -> tuple[float, float]:
+        dtype = view.shape.dtype
+        return (
+            stored_cut(range_.start, dtype, self.domain),
+            stored_cut(range_.stop, dtype, self.domain),
+        )
+
+
+def _number(parts: Iterable[tuple[BlockView, Index]]) -> list[Part]:
+    numbered, start = [], 0
+    for view, positions in parts:
+        if len(positions):
+            numbered.append(Part(view, positions, start))
+            start += len(positions)
+    return numbered
+
+
+def stored_levels(wanted: Iterable[int], view: BlockView) -> tuple[int, ...]:
+    """Level indices that are stored: "none" never is, "valid" only where a block holds NaN."""
+    lowest = 0 if view.nan else 1
+    return tuple(sorted({level for level in wanted if lowest <= level}))
+
+
+def _terms_of(exprs: Iterable[Expr]) -> list[CountPixels]:
+    found: dict[CountPixels, None] = {}
+    for expr in exprs:
+        found.update((leaf, None) for leaf in leaves(expr) if isinstance(leaf, CountPixels))
+    return list(found)
+
+
+def _from_histogram(
+    view: BlockView, region: Region, term: CountPixels, domain: Domain
+) -> Steps[tuple[Index, Index] | None]:
+    roi = term.roi
+    names = [roi_key(roi)]
+    levels = yield ReadHistogramLevels(view.segment, view.block, names[0])
+    if levels is None and isinstance(roi, Outside):
+        names = [roi_key(FullImage()), roi_key(roi.roi)]
+        found = []
+        for name in names:
+            found.append((yield ReadHistogramLevels(view.segment, view.block, name)))
+        levels = found[0] if found[0] == found[1] else None
+    if levels is None:
+        return None
+    marks = bracket(term.range, levels, view.shape.dtype, domain)
+    counts = []
+    for name in names:
+        counts.append((yield ReadHistogram(view.segment, view.block, name, stored_levels(marks.needed, view))))
+    columns = counts[0]
+    if len(counts) == 2:
+        columns = {k: v.astype(np.int64) - counts[1][k] for k, v in columns.items()}
+    return histogram_bounds(columns, marks, region.area())

@@ -1,0 +1,1 @@
+"""Where shards run: workers, the coordinator, and the runtimes that join them."""

@@ -1,0 +1,52 @@
+"""How a running query is watched and stopped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from masksearch_ray.errors import QueryCancelledError, QueryTimeoutError
+from masksearch_ray.execute.ordering import Threshold
+
+__all__ = ["QueryControl"]
+
+
+@dataclass(eq=False)
+class QueryControl:
+    """Deadline, cancellation and threshold of one query.
+
+    Parameters
+    ----------
+    timeout : float, optional
+        Seconds from now.
+    """
+
+    timeout: float | None = None
+    threshold: Threshold | None = None
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+    _start: float = field(default_factory=time.monotonic)
+
+    def cancel(self) -> None:
+        """Ask the query to stop at its next step."""
+        self._cancelled.set()
+
+    @property
+    def left(self) -> float | None:
+        """Seconds to the deadline; None without one."""
+        if self.timeout is None:
+            return None
+        return self.timeout - (time.monotonic() - self._start)
+
+    def check(self) -> None:
+        """Stop here if the query was cancelled or its time has passed.
+
+        Raises
+        ------
+        QueryCancelledError, QueryTimeoutError
+        """
+        if self._cancelled.is_set():
+            raise QueryCancelledError("the query was cancelled")
+        left = self.left
+        if left is not None and left <= 0:
+            raise QueryTimeoutError(f"the query's time limit of {self.timeout:g} s passed")

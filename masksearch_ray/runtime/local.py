@@ -1,0 +1,167 @@
+"""The local runtime: shards on threads of this process."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterator, Mapping
+
+from masksearch_ray.collection.reader import CollectionReader
+from masksearch_ray.collection.versions import read_manifest
+from masksearch_ray.execute.ordering import Threshold
+from masksearch_ray.execute.partials import Partial
+from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.shards import balance
+from masksearch_ray.runtime.types import CollectionSource, ShardTask
+from masksearch_ray.runtime.worker import Worker
+from masksearch_ray.storage import open_storage
+
+__all__ = ["LocalPool", "LocalRuntime"]
+
+
+class LocalPool:
+    """Workers in this process that share one reader.
+
+    Parameters
+    ----------
+    reader : CollectionReader
+    shards : list of list of int
+        Segments of each shard.
+    """
+
+    def __init__(self, reader: CollectionReader, shards: list[list[int]]) -> None:
+        self.reader = reader
+        self.workers = [Worker(reader, segments) for segments in shards]
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        return len(self.workers)
+
+    def send(
+        self, tasks: Mapping[int, ShardTask], control: QueryControl
+    ) -> Iterator[tuple[int, Partial]]:
+        """Run a stage on shards, one thread each; a single one runs in the caller's."""
+        if len(tasks) == 1:
+            ((shard, task),) = tasks.items()
+            for partial in self.workers[shard].run(task, control):
+                yield shard, partial
+            return
+        yield from self._threads(tasks, control)
+
+    def _threads(
+        self, tasks: Mapping[int, ShardTask], control: QueryControl
+    ) -> Iterator[tuple[int, Partial]]:
+        # The bound holds shards back while the reader of the answer is slower than they are.
+        ready: queue.Queue[tuple[int, Partial | BaseException | None]] = queue.Queue(64)
+        stop = QueryControlGroup(control)
+        threads = [
+            threading.Thread(target=self._work, args=(s, task, stop, ready), daemon=True)
+            for s, task in tasks.items()
+        ]
+        for thread in threads:
+            thread.start()
+        left = len(threads)
+        try:
+            while left:
+                shard, partial = ready.get()
+                if isinstance(partial, BaseException):
+                    raise partial
+                if partial is None:
+                    left -= 1
+                else:
+                    yield shard, partial
+        finally:
+            stop.halt()
+            while any(thread.is_alive() for thread in threads):
+                _drain(ready)
+                threads = [t for t in threads if t.is_alive()]
+                for thread in threads:
+                    thread.join(0.01)
+
+    def _work(
+        self,
+        shard: int,
+        task: ShardTask,
+        control: QueryControlGroup,
+        ready: queue.Queue[tuple[int, Partial | BaseException | None]],
+    ) -> None:
+        try:
+            for partial in self.workers[shard].run(task, control):
+                ready.put((shard, partial))
+            ready.put((shard, None))
+        except BaseException as error:  # handed to the thread that waits
+            ready.put((shard, error))
+
+    def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
+        """Shards share the coordinator's control; there is nothing to send."""
+
+    def forget(self, query_id: str) -> None:
+        """Let shards drop the state of a query."""
+        for worker in self.workers:
+            worker.forget(query_id)
+
+    def close(self) -> None:
+        """Nothing outlives a stage."""
+
+
+class QueryControlGroup(QueryControl):
+    """A control that also stops when the stage it belongs to has ended."""
+
+    def __init__(self, control: QueryControl) -> None:
+        super().__init__()
+        self._outer = control
+        self._halted = threading.Event()
+
+    def halt(self) -> None:
+        """Stop what is still running."""
+        self._halted.set()
+
+    @property
+    def threshold(self) -> Threshold | None:  # type: ignore[override]
+        """Threshold of the query."""
+        return self._outer.threshold
+
+    @threshold.setter
+    def threshold(self, value: Threshold | None) -> None:
+        pass
+
+    def check(self) -> None:
+        """Stop here if the query or the stage was stopped."""
+        if self._halted.is_set():
+            self.cancel()
+            super().check()
+        self._outer.check()
+
+
+def _drain(ready: queue.Queue[tuple[int, Partial | BaseException | None]]) -> None:
+    while True:
+        try:
+            ready.get_nowait()
+        except queue.Empty:
+            return
+
+
+class LocalRuntime:
+    """Shards on threads.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Shards at most; by default the number of cores.
+    """
+
+    name = "local"
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or os.cpu_count() or 1
+
+    def pool(self, source: CollectionSource) -> LocalPool:
+        """Workers for one version of a collection."""
+        storage = open_storage(source.url, dict(source.options))
+        reader = CollectionReader(storage, read_manifest(storage, source.version))
+        return LocalPool(reader, balance(source.segments, self.threads))
+
+    def close(self) -> None:
+        """Nothing was started."""

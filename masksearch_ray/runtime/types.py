@@ -1,0 +1,104 @@
+"""What a runtime is: something that runs stages on shards and hands back partials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from masksearch_ray.execute.ordering import Threshold
+from masksearch_ray.execute.partials import MemberRefs, Partial, Stage
+from masksearch_ray.model.query import Query
+from masksearch_ray.runtime.control import QueryControl
+
+__all__ = ["CollectionSource", "Pool", "Runtime", "ShardTask"]
+
+
+@dataclass(frozen=True)
+class CollectionSource:
+    """One version of a collection, to be opened anywhere.
+
+    Parameters
+    ----------
+    url : str
+    options : mapping
+        Storage options.
+    version : int
+    segments : tuple of int
+        Rows of each segment, by which shards are balanced.
+    """
+
+    url: str
+    version: int
+    segments: tuple[int, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ShardTask:
+    """One stage of a query for one shard.
+
+    Parameters
+    ----------
+    query_id : str
+        Stages of one query share it; so a shard finds its state again.
+    query : Query
+        Given with every stage: a worker that lost its state starts anew from it.
+    stage : Stage
+    members : MemberRefs, optional
+        Rows of the groups given to this shard; None: its own rows.
+    use_index : bool
+        False: bounds are not used, every pixel asked for is read.
+    """
+
+    query_id: str
+    query: Query
+    stage: Stage
+    members: MemberRefs | None = None
+    use_index: bool = True
+
+
+class Pool(Protocol):
+    """Workers that own the shards of one version of a collection."""
+
+    @property
+    def shards(self) -> int:
+        """Number of shards, numbered from 0."""
+
+    def send(
+        self, tasks: Mapping[int, ShardTask], control: QueryControl
+    ) -> Iterator[tuple[int, Partial]]:
+        """Run a stage on shards; yield partials with their shard as they come.
+
+        One round trip. Each shard ends with a `Finished`.
+
+        Raises
+        ------
+        QueryTimeoutError, QueryCancelledError
+            As `control` says.
+        WorkerError
+            A worker died and could not be replaced.
+        """
+
+    def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
+        """Tell shards a better threshold, one way, without waiting."""
+
+    def forget(self, query_id: str) -> None:
+        """Let shards drop the state of a query, one way."""
+
+    def close(self) -> None:
+        """End the workers that this pool started."""
+
+
+class Runtime(Protocol):
+    """Where pools come from."""
+
+    @property
+    def name(self) -> str:
+        """Name as users type it."""
+
+    def pool(self, source: CollectionSource) -> Pool:
+        """Workers for one version of a collection."""
+
+    def close(self) -> None:
+        """End what this runtime started."""

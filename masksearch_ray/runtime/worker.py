@@ -1,0 +1,160 @@
+"""A worker: it owns a shard and answers the requests that execution makes on it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from masksearch_ray.collection.reader import CollectionReader
+from masksearch_ray.execute.partials import Emit, Finished, Partial
+from masksearch_ray.execute.shard import ShardQuery
+from masksearch_ray.model.shard import (
+    Poll,
+    ReadColumns,
+    ReadCounts,
+    ReadHistogram,
+    ReadHistogramLevels,
+    ReadTiles,
+    Request,
+    SegmentView,
+)
+from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.types import ShardTask
+
+__all__ = ["Worker"]
+
+_KEPT_QUERIES = 64  # states of queries whose owner vanished are dropped in the end
+
+
+class Worker:
+    """The owner of some segments of a collection: their rows, index columns and caches.
+
+    Parameters
+    ----------
+    reader : CollectionReader
+    segments : sequence of int
+        Positions in the manifest of the segments that this worker owns.
+    """
+
+    def __init__(self, reader: CollectionReader, segments: Sequence[int]) -> None:
+        self.reader = reader
+        self.segments = tuple(segments)
+        self._queries: OrderedDict[tuple[str, bool], ShardQuery] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def run(self, task: ShardTask, control: QueryControl) -> Iterator[Partial]:
+        """Run one stage; yields its partials, a `Finished` last."""
+        began, read = time.perf_counter(), self._bytes_read(task)
+        spent: dict[str, float] = {}
+        query = self._query(task)
+        before = query.stats()
+        yield from self._drive(query.run(task.stage), control, spent)
+        after = query.stats()
+        yield Finished(
+            replace(
+                after,
+                rows_total=after.rows_total - before.rows_total,
+                rows_selected=after.rows_selected - before.rows_selected,
+                rows_verified=after.rows_verified - before.rows_verified,
+                tiles_total=after.tiles_total - before.tiles_total,
+                tiles_read=after.tiles_read - before.tiles_read,
+                bytes_read=self._bytes_read(task) - read,
+                seconds=time.perf_counter() - began,
+                stages=spent,
+            )
+        )
+
+    def forget(self, query_id: str) -> None:
+        """Drop the state of a query."""
+        with self._lock:
+            for given in (False, True):
+                self._queries.pop((query_id, given), None)
+
+    def _owned(self, task: ShardTask) -> Sequence[int]:
+        if task.members is None:
+            return self.segments
+        owned: list[int] = np.unique(task.members.segments).tolist()
+        return owned
+
+    def _bytes_read(self, task: ShardTask) -> int:
+        segments = (self.reader.segment(number) for number in self._owned(task))
+        return sum(segment.counter.totals.bytes for segment in segments)
+
+    def _query(self, task: ShardTask) -> ShardQuery:
+        key = (task.query_id, task.members is not None)
+        with self._lock:
+            if key not in self._queries:
+                views = [self._view(segment) for segment in self._owned(task)]
+                self._queries[key] = ShardQuery(
+                    task.query, views, task.members, use_index=task.use_index
+                )
+                while len(self._queries) > _KEPT_QUERIES:
+                    self._queries.popitem(last=False)
+            return self._queries[key]
+
+    def _view(self, number: int) -> SegmentView:
+        segment = self.reader.segment(number)
+        return SegmentView(number, segment.blocks, segment.alive())
+
+    def _drive(
+        self,
+        steps: Generator[Request | Emit, Any, None],
+        control: QueryControl,
+        spent: dict[str, float],
+    ) -> Iterator[Partial]:
+        answer: Any = None
+        while True:
+            control.check()
+            began = time.perf_counter()
+            try:
+                wanted = steps.send(answer)
+            except StopIteration:
+                return
+            finally:
+                _add(spent, "decide", began)
+            if isinstance(wanted, Emit):
+                yield wanted.partial
+                answer = None
+                continue
+            began = time.perf_counter()
+            answer = self._answer(wanted, control)
+            _add(spent, _KINDS[type(wanted)], began)
+
+    def _answer(self, wanted: Request, control: QueryControl) -> Any:
+        if isinstance(wanted, Poll):
+            return control.threshold
+        if isinstance(wanted, ReadTiles):
+            return [
+                self.reader.segment(b.segment).tiles(b.block, b.rows, b.tiles)
+                for b in wanted.batches
+            ]
+        segment = self.reader.segment(wanted.segment)
+        match wanted:
+            case ReadColumns(names=names):
+                return segment.metadata(names)
+            case ReadCounts(block=block, wanted=levels):
+                return segment.counts(block, levels)
+            case ReadHistogramLevels(block=block, roi=roi):
+                return segment.histogram_levels(block, roi)
+            case ReadHistogram(block=block, roi=roi, wanted=columns):
+                return segment.histogram(block, roi, columns)
+
+
+_KINDS = {
+    Poll: "decide",
+    ReadTiles: "read tiles",
+    ReadColumns: "read metadata",
+    ReadCounts: "read index",
+    ReadHistogramLevels: "read index",
+    ReadHistogram: "read index",
+}
+
+
+def _add(spent: dict[str, float], kind: str, began: float) -> None:
+    spent[kind] = spent.get(kind, 0.0) + time.perf_counter() - began

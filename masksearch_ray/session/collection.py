@@ -1,0 +1,277 @@
+"""A collection as users hold it: querying, reading and changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from masksearch_ray.collection.manifest import Manifest, SegmentSizes
+from masksearch_ray.collection.reader import CollectionReader
+from masksearch_ray.collection.versions import open_manifest
+from masksearch_ray.collection.writer import AppendReport, append
+from masksearch_ray.errors import InputError
+from masksearch_ray.model.progress import Progress, silent
+from masksearch_ray.model.values import pixel_values
+from masksearch_ray.plan.explain import explain_plan
+from masksearch_ray.plan.rules import make_plan
+from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.coordinator import Coordinator
+from masksearch_ray.runtime.types import CollectionSource, Pool, Runtime
+from masksearch_ray.session.catalog import catalog_of, schema_of
+from masksearch_ray.session.result import Result
+from masksearch_ray.sql import parse
+from masksearch_ray.storage import Storage
+
+__all__ = ["Collection"]
+
+
+class Collection:
+    """All masks under one URL, at one version; made by `create` and `open`."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        manifest: Manifest,
+        runtime: Runtime,
+        *,
+        pinned: bool = False,
+        cache: str | None = None,
+    ) -> None:
+        self._storage = storage
+        self._manifest = manifest
+        self._runtime = runtime
+        self._pinned = pinned
+        self._cache = cache
+        self._pool: Pool | None = None
+        self._reader: CollectionReader | None = None
+
+    # -- what is there ------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """Where the collection lies."""
+        return self._storage.url
+
+    @property
+    def version(self) -> int:
+        """The version that queries see."""
+        return self._manifest.version
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Metadata columns, ``mask_id`` first."""
+        return schema_of(self._manifest)
+
+    @property
+    def domain(self) -> tuple[float, float]:
+        """Smallest and largest value that a pixel may have."""
+        return self._manifest.domain.lo, self._manifest.domain.hi
+
+    @property
+    def sizes(self) -> SegmentSizes:
+        """Bytes by part, deleted rows included."""
+        return sum((s.sizes for s in self._manifest.segments), SegmentSizes())
+
+    def __len__(self) -> int:
+        deleted = sum(s.deletes.count for s in self._manifest.segments if s.deletes)
+        return sum(s.rows for s in self._manifest.segments) - deleted
+
+    def __repr__(self) -> str:
+        return f"<Collection {self.url}: version {self.version}, {len(self)} masks>"
+
+    # -- queries ------------------------------------------------------------------------------
+
+    def sql(
+        self,
+        text: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        roi: Any = None,
+        timeout: float | None = None,
+        use_index: bool = True,
+        **more: Any,
+    ) -> Result:
+        """Ask a query.
+
+        Parameters
+        ----------
+        text : str
+            SQL, see docs/guide.md.
+        params : mapping, optional
+            Values of ``:name`` parameters; further keywords are parameters, too.
+        roi : optional
+            What `roi` in the text means: ``(x0, y0, x1, y1)``, the name of a box column, or SQL.
+        timeout : float, optional
+            Seconds after which the query ends with a `QueryTimeoutError`.
+        use_index : bool
+            False reads every pixel asked for; the answer is the same.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        QueryError
+            The query cannot be answered; nothing was read.
+        """
+        coordinator = self._coordinator(text, {**(params or {}), **more}, roi, timeout, use_index)
+        if coordinator.query.explain is None:
+            return Result(coordinator)
+        return self._explained(coordinator)
+
+    def explain(
+        self, text: str, params: Mapping[str, Any] | None = None, *, roi: Any = None, **more: Any
+    ) -> str:
+        """How a query would be answered (EXPLAIN), or was (EXPLAIN ANALYZE in the text)."""
+        asked = text if text.lstrip().upper().startswith("EXPLAIN") else f"EXPLAIN {text}"
+        lines = self.sql(asked, params, roi=roi, **more).table.column(0).to_pylist()
+        return "\n".join(lines)
+
+    def count_bounds(
+        self, text: str, params: Mapping[str, Any] | None = None, *, roi: Any = None, **more: Any
+    ) -> tuple[int, int]:
+        """How many rows surely, and possibly, satisfy WHERE; reads no pixels."""
+        coordinator = self._coordinator(text, {**(params or {}), **more}, roi, None, True)
+        return coordinator.count_bounds()
+
+    def histogram(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """Pixels of all masks by value.
+
+        Returns
+        -------
+        edges, counts : numpy.ndarray
+            float64 ``(bins + 1,)`` and int64 ``(bins,)``; the last bin holds its upper edge.
+        """
+        edges = self._manifest.spec.edges
+        names = {f"e{i}": edge for i, edge in enumerate(edges)}
+        sums = [
+            f"SUM(CP(mask, full_image, (:e{i}, :e{i + 1}))) AS n{i}" for i in range(len(edges) - 1)
+        ]
+        row = self.sql(f"SELECT {', '.join(sums)} FROM masks", names).table
+        counts = [column[0].as_py() or 0 for column in row.columns]
+        return np.array(edges), np.array(counts, np.int64)
+
+    def masks(self, ids: Iterable[int], *, scaled: bool = False) -> list[npt.NDArray[Any]]:
+        """Masks as stored, ``(H, W)`` each, in the order asked for.
+
+        Parameters
+        ----------
+        ids : iterable of int
+        scaled : bool
+            Values as float64 in place of what is stored.
+
+        Raises
+        ------
+        InputError
+            There is no mask of an id.
+        """
+        masks = self._open_reader().masks([int(mask_id) for mask_id in ids])
+        return [pixel_values(m, self._manifest.domain) for m in masks] if scaled else masks
+
+    # -- changes ------------------------------------------------------------------------------
+
+    def append(
+        self,
+        masks: npt.NDArray[Any] | Iterable[npt.NDArray[Any]],
+        rows: Any = None,
+        *,
+        progress: Progress = silent,
+    ) -> AppendReport:
+        """Append masks with their metadata, all or none.
+
+        Parameters
+        ----------
+        masks : numpy.ndarray or iterable of numpy.ndarray
+            ``(N, H, W)``, or arrays ``(H, W)`` of sizes and dtypes that may differ.
+        rows : pyarrow.Table, pandas.DataFrame or dict of columns, optional
+            One row a mask; ``mask_id`` may be left out.
+
+        Raises
+        ------
+        DataError
+            Masks or rows that cannot be taken; the collection stays as it was.
+        """
+        self._require_newest()
+        report = append(self._storage, masks, rows, progress=progress)
+        self.refresh()
+        return report
+
+    def refresh(self) -> Self:
+        """See the newest version."""
+        if not self._pinned:
+            manifest = open_manifest(self._storage)
+            if manifest.version != self._manifest.version:
+                self._manifest = manifest
+                self._drop()
+        return self
+
+    def close(self) -> None:
+        """End the workers that serve this collection."""
+        self._drop()
+        self._runtime.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _coordinator(
+        self,
+        text: str,
+        params: Mapping[str, Any],
+        roi: Any,
+        timeout: float | None,
+        use_index: bool,
+    ) -> Coordinator:
+        query = parse(text, catalog_of(self._manifest, self.url), params, roi)
+        plan = make_plan(query, use_index)
+        return Coordinator(plan, self._open_pool(), QueryControl(timeout), self.schema)
+
+    def _explained(self, coordinator: Coordinator) -> Result:
+        result = Result(coordinator)
+        analyzed = result.stats if coordinator.query.explain == "analyze" else None
+        lines = explain_plan(coordinator.plan, analyzed)
+        table = pa.table({"plan": pa.array(lines, pa.string())})
+        return Result.of_table(table, coordinator)
+
+    def _open_pool(self) -> Pool:
+        if self._pool is None:
+            url, options = self._storage.describe()
+            rows = tuple(segment.rows for segment in self._manifest.segments)
+            source = CollectionSource(url, self.version, rows, options)
+            self._pool = self._runtime.pool(source)
+        return self._pool
+
+    def _open_reader(self) -> CollectionReader:
+        if self._reader is None:
+            shared = getattr(self._open_pool(), "reader", None)
+            self._reader = shared or CollectionReader(self._storage, self._manifest)
+        return self._reader
+
+    def _drop(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+        self._pool = self._reader = None
+
+    def _require_newest(self) -> None:
+        if self._pinned:
+            raise InputError(
+                f"{self.url} was opened at version {self.version}, which cannot be changed; "
+                "open it without a version"
+            )
+
+

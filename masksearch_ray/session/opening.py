@@ -1,0 +1,128 @@
+"""Creating and opening collections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
+from typing import Any, Literal
+
+from masksearch_ray.collection.versions import create_collection, open_manifest
+from masksearch_ray.model.query import Catalog, Field
+from masksearch_ray.model.roi import Roi
+from masksearch_ray.model.values import Domain
+from masksearch_ray.runtime.factory import open_runtime
+from masksearch_ray.runtime.types import Runtime
+from masksearch_ray.session.collection import Collection
+from masksearch_ray.sql import parse_roi
+from masksearch_ray.storage import open_storage
+
+__all__ = ["create", "named_rois", "open"]
+
+
+def create(
+    url: str | PathLike[str],
+    domain: tuple[float, float] = (0.0, 1.0),
+    nan: Literal["reject", "keep"] = "reject",
+    cell: int | None = None,
+    bins: int | Sequence[float] = 20,
+    rois: Literal["auto"] | Sequence[Any] = "auto",
+    *,
+    runtime: str | Runtime = "local",
+    address: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Collection:
+    """Begin an empty collection.
+
+    Parameters
+    ----------
+    url : str or path
+        A folder, ``s3://…`` or ``memory://name``.
+    domain : (float, float)
+        Smallest and largest value that a pixel may have.
+    nan : {"reject", "keep"}
+        Whether masks may hold NaN; a kept NaN is counted by no range.
+    cell : int, optional
+        Side of a cell of the index in pixels; by default by the size of the mask.
+    bins : int or sequence of float
+        Bins of the index: how many, or their edges. 256 make every count on uint8 masks exact
+        wherever a region has a histogram.
+    rois : "auto" or sequence
+        Regions of which every row keeps a histogram: ``(x0, y0, x1, y1)``, the name of a box
+        column, or SQL such as ``"full_image"``. "auto": the full image and every box column.
+    runtime, address, storage_options
+        As for `open`.
+
+    Returns
+    -------
+    Collection
+
+    Raises
+    ------
+    CollectionError
+        There is a collection already.
+    InputError
+        An argument makes no sense.
+    """
+    url = fspath(url)
+    options = dict(storage_options or {})
+    regions = rois if isinstance(rois, str) and rois == "auto" else named_rois(rois)
+    create_collection(open_storage(url, options), Domain(*map(float, domain)), nan, cell, bins, regions)
+    return open(url, runtime, address, options)
+
+
+def named_rois(rois: Any, catalog: Catalog | None = None) -> tuple[Roi, ...]:
+    """Regions as users name them; names of columns not there yet mean box columns."""
+    listed = [rois] if isinstance(rois, str) else list(rois)
+    if len(listed) == 4 and all(isinstance(part, int) for part in listed):
+        listed = [tuple(listed)]
+    return tuple(parse_roi(roi, catalog or _expected(roi)) for roi in listed)
+
+
+def _expected(roi: Any) -> Catalog:
+    names = [roi] if isinstance(roi, str) and roi.isidentifier() and roi != "full_image" else []
+    return Catalog("masks", {name: Field(name, "box") for name in names}, Domain())
+
+
+def open(
+    url: str | PathLike[str],
+    runtime: str | Runtime = "local",
+    address: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    cache: str | None = None,
+    version: int | None = None,
+) -> Collection:
+    """Open a collection.
+
+    Parameters
+    ----------
+    url : str or path
+        A folder, ``s3://…`` or ``memory://name``.
+    runtime : "local", "ray" or Runtime
+        Threads of this process, or actors of a Ray cluster.
+    address : str, optional
+        Of the Ray cluster; else RAY_ADDRESS, else a private instance on this machine.
+    storage_options : mapping, optional
+        For object storage, as fsspec takes them.
+    cache : str, optional
+        Folder in which parts of the index are kept where the collection is read-only.
+    version : int, optional
+        An older version; such a collection cannot be written to.
+
+    Returns
+    -------
+    Collection
+
+    Raises
+    ------
+    CollectionError
+        No collection there, no such version, or one of a newer format.
+    StorageError
+        It cannot be read.
+    """
+    url = fspath(url)
+    options = dict(storage_options or {})
+    storage = open_storage(url, options)
+    manifest = open_manifest(storage, version)
+    return Collection(
+        storage, manifest, open_runtime(runtime, address), pinned=version is not None, cache=cache
+    )

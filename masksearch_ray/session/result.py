@@ -1,0 +1,98 @@
+"""The answer to a query, complete or still being found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from masksearch_ray.execute.partials import RowsFound
+from masksearch_ray.runtime.coordinator import Coordinator, total_of
+from masksearch_ray.session.stats import Stats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Result"]
+
+
+class Result:
+    """The answer to a query.
+
+    Nothing runs before the answer is asked for: by `table`, `to_pandas`, `stats`, ``len()``, or
+    by iteration, which yields `pyarrow.Table` batches while a filter query runs.
+    """
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+        self._found: list[RowsFound] = []
+        self._running: Iterator[RowsFound] | None = None
+        self._table: pa.Table | None = None
+        self._began = 0.0
+        self._seconds = 0.0
+
+    @classmethod
+    def of_table(cls, table: pa.Table, coordinator: Coordinator) -> Result:
+        """An answer that is known already (EXPLAIN)."""
+        result = cls(coordinator)
+        result._table = table
+        return result
+
+    @property
+    def table(self) -> pa.Table:
+        """The whole answer, in the order asked for."""
+        if self._table is None:
+            self._found.extend(self._steps())
+            self._table = self._coordinator.assemble(self._found)
+            self._found = []
+            self._seconds = time.perf_counter() - self._began
+        return self._table
+
+    @property
+    def stats(self) -> Stats:
+        """What the query did; runs it to the end."""
+        self.table  # noqa: B018
+        coordinator = self._coordinator
+        shards = {shard: total_of(parts) for shard, parts in coordinator.stats.items()}
+        return Stats.of(shards, coordinator.total(), coordinator.round_trips, self._seconds)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The whole answer as a DataFrame; needs pandas."""
+        return self.table.to_pandas()
+
+    def to_pylist(self) -> list[dict[str, object]]:
+        """The whole answer as one dict a row."""
+        rows: list[dict[str, object]] = self.table.to_pylist()
+        return rows
+
+    def cancel(self) -> None:
+        """Stop the query; whoever waits for its answer gets a `QueryCancelledError`."""
+        self._coordinator.control.cancel()
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        query = self._coordinator.query
+        decided_at_once = not (query.order_by or query.distinct or query.limit is not None)
+        if self._table is None and decided_at_once:
+            yield from (part.table for part in self._found)
+            for part in self._steps():
+                self._found.append(part)
+                yield part.table
+            if not self._found:
+                yield self.table
+        else:
+            yield self.table
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __repr__(self) -> str:
+        state = "not complete" if self._table is None else f"{self._table.num_rows} rows"
+        return f"<Result of {self._coordinator.query.text!r}: {state}>"
+
+    def _steps(self) -> Iterator[RowsFound]:
+        if self._running is None:
+            self._began = time.perf_counter()
+            self._running = self._coordinator.run()
+        return self._running

@@ -1,0 +1,70 @@
+"""What a query did, as users see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from masksearch_ray.execute.partials import ShardStats
+
+__all__ = ["Stats"]
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a query did.
+
+    Parameters
+    ----------
+    rows_total : int
+        Rows of the collection.
+    rows_selected : int
+        Rows that the metadata predicates leave.
+    rows_decided_by_index : int
+        Of those, rows of which no pixel was read.
+    rows_verified : int
+        Of those, rows of which tiles were read.
+    tiles_read, tiles_total : int
+        Tiles read, and tiles of the rows selected.
+    bytes_read : int
+        From storage: metadata, index and tiles; what a cache held already is not counted.
+    seconds : float
+        From the call to the whole answer.
+    stages : mapping of str to float
+        Seconds by kind of work, added up over shards.
+    round_trips : int
+        Times that the coordinator waited for all shards.
+    shards : mapping of int to ShardStats
+        The same by shard.
+    """
+
+    rows_total: int = 0
+    rows_selected: int = 0
+    rows_decided_by_index: int = 0
+    rows_verified: int = 0
+    tiles_read: int = 0
+    tiles_total: int = 0
+    bytes_read: int = 0
+    seconds: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=dict)
+    round_trips: int = 0
+    shards: Mapping[int, ShardStats] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, shards: Mapping[int, ShardStats], total: ShardStats, trips: int, seconds: float
+    ) -> Stats:
+        """Statistics of a query from those of its shards."""
+        return cls(
+            rows_total=total.rows_total,
+            rows_selected=total.rows_selected,
+            rows_decided_by_index=total.rows_selected - total.rows_verified,
+            rows_verified=total.rows_verified,
+            tiles_read=total.tiles_read,
+            tiles_total=total.tiles_total,
+            bytes_read=total.bytes_read,
+            seconds=seconds,
+            stages=total.stages,
+            round_trips=trips,
+            shards=shards,
+        )
