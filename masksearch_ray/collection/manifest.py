@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -210,6 +210,9 @@ class Manifest:
     segments : tuple of SegmentEntry
     next_id : int
         The next free ``mask_id``; ids once given are not given again.
+    ingests : mapping of str to tuple of str
+        By ingest the segments that it has committed, also those that are gone since: what their
+        journals name is never added again.
     """
 
     version: int
@@ -222,6 +225,7 @@ class Manifest:
     schema: pa.Schema
     segments: tuple[SegmentEntry, ...] = ()
     next_id: int = 0
+    ingests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -250,6 +254,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
             "schema": base64.b64encode(manifest.schema.serialize().to_pybytes()).decode(),
             "segments": [segment_to_json(segment) for segment in manifest.segments],
             "next_id": manifest.next_id,
+            "ingests": {name: list(names) for name, names in manifest.ingests.items()},
         }
     )
 
@@ -302,6 +307,10 @@ def _manifest(record: dict[str, Any]) -> Manifest:
         schema=schema,
         segments=tuple(segment_from_json(entry) for entry in record["segments"]),
         next_id=_whole(record["next_id"], most=_INT64),
+        ingests={
+            _name(ingest): tuple(_name(segment) for segment in segments)
+            for ingest, segments in record["ingests"].items()
+        },
     )
     names = [segment.id for segment in manifest.segments]
     if len(set(names)) < len(names):
