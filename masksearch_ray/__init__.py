@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from masksearch_ray._version import __version__
 from masksearch_ray.errors import (
     CollectionError,
@@ -25,7 +27,9 @@ from masksearch_ray.errors import (
     TransientError,
     WorkerError,
 )
-from masksearch_ray.session import Collection, Result, Stats, create, open
+
+if TYPE_CHECKING:
+    from masksearch_ray.session import Collection, Result, Stats, create, open
 
 __all__ = [
     "Collection",
@@ -51,3 +55,13 @@ __all__ = [
     "create",
     "open",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        """Import the engine when it is first asked for: `masksearch --help` must not wait for it."""
+        if name not in ("Collection", "Result", "Stats", "create", "open"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from masksearch_ray import session
+
+        return globals().setdefault(name, getattr(session, name))
