@@ -59,7 +59,7 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name):
-        """Import the engine when it is first asked for: `masksearch --help` must not wait for it."""
+        """Import the engine when first asked for: `masksearch --help` must not wait for it."""
         if name not in ("Collection", "Result", "Stats", "create", "open"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from masksearch_ray import session
