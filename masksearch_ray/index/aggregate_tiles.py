@@ -95,7 +95,8 @@ def _stored_inside(tile: Tile, values: ValueRange, domain: Domain) -> Bitmap:
     start = stored_cut(values.start, dtype, domain)
     stop = stored_cut(values.stop, dtype, domain)
     # float64 holds every stored value; NumPy would compare a float32 in float32.
-    stored = tile.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        stored = tile.astype(np.float64)
     return np.asarray((stored >= start) & (stored < stop))
 
 

@@ -1,0 +1,84 @@
+"""Tiles as bytes, and back to the last bit."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from masksearch_ray.index.tilecodec import decode_tiles, encode_tile
+from masksearch_ray.model.values import DTYPES
+
+
+@given(st.data(), st.sampled_from(DTYPES))
+def test_tiles_come_back(data: st.DataObject, dtype: str) -> None:
+    shapes = data.draw(st.lists(st.tuples(*[st.integers(1, 9)] * 2), min_size=1, max_size=3))
+    size = np.dtype(dtype).itemsize
+    tiles = []
+    for height, width in shapes:
+        if dtype == "bool":
+            tiles.append(data.draw(hnp.arrays(np.bool_, (height, width))))
+        else:
+            # Every bit pattern: quiet and signalling NaN, both zeros, subnormal numbers.
+            length = height * width * size
+            raw = data.draw(st.binary(min_size=length, max_size=length))
+            tiles.append(np.frombuffer(raw, dtype).reshape(height, width))
+    decoded = decode_tiles([encode_tile(tile) for tile in tiles], shapes, dtype, 9)
+    assert decoded.dtype == dtype and decoded.shape == (len(tiles), 9, 9)
+    for tile, (height, width), found in zip(tiles, shapes, decoded, strict=True):
+        assert found[:height, :width].tobytes() == tile.tobytes()
+        assert not found[height:].any() and not found[:, width:].any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_smooth_tiles_become_small(dtype: str) -> None:
+    y, x = np.mgrid[:64, :64]
+    smooth = 0.5 + 0.4 * np.sin(x / 20) * np.cos(y / 15)
+    scale = {"uint8": 255, "uint16": 65535}.get(dtype, 1)
+    tile = smooth > 0.5 if dtype == "bool" else (smooth * scale).astype(dtype)
+    assert len(encode_tile(tile)) < 0.9 * len(encode_tile(np.random.default_rng(0).permuted(tile)))
+
+
+def test_a_view_of_a_mask_can_be_encoded() -> None:
+    mask = np.random.default_rng(3).integers(0, 256, (20, 30), np.uint8)
+    tile = mask[3:12:2, 25:10:-3]
+    assert (decode_tiles([encode_tile(tile)], [(5, 5)], "uint8", 5)[0] == tile).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_a_flipped_byte_is_noticed(dtype: str) -> None:
+    tile = np.random.default_rng(1).random((8, 8)).astype(dtype)
+    frame = encode_tile(tile)
+    for place in range(len(frame)):
+        damaged = bytearray(frame)
+        damaged[place] ^= 0x41
+        with pytest.raises(ValueError, match="checksum"):
+            decode_tiles([bytes(damaged)], [(8, 8)], dtype, 8)
+    for length in range(len(frame)):
+        with pytest.raises(ValueError, match="checksum"):
+            decode_tiles([frame[:length]], [(8, 8)], dtype, 8)
+
+
+def test_a_tile_of_another_size_is_refused() -> None:
+    frame = encode_tile(np.zeros((8, 8), np.uint8))
+    for shape in ((8, 7), (8, 9)):
+        with pytest.raises(ValueError, match="frame"):
+            decode_tiles([frame], [shape], "uint8", 9)
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    rng = np.random.default_rng(2)
+    tiles = rng.integers(0, 256, (64, 32, 32), np.uint8)
+
+    def there_and_back(tile: np.ndarray) -> bool:
+        return all(
+            (decode_tiles([encode_tile(tile)], [(32, 32)], "uint8", 32)[0] == tile).all()
+            for _ in range(20)
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(there_and_back, tiles))
