@@ -118,6 +118,8 @@ class SegmentBuilder:
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="encode")
         self._running: deque[tuple[BlockData, list[int], Future[Batch]]] = deque()
         self._taken = 0
+        self._table: pa.Table | None = None
+        self._from = 0
         self._begin()
 
     def __enter__(self) -> SegmentBuilder:
@@ -258,9 +260,9 @@ class SegmentBuilder:
         if self._rows:
             table = pa.concat_tables(self._pieces).combine_chunks()
             blocks = list(self._blocks.values())
-            self._write(table, blocks)
             for column, rows in rows_beyond(table, blocks).items():
                 self.boxes_beyond[column] = self.boxes_beyond.get(column, 0) + rows
+            self._write(table, blocks)
         self._begin()
 
     def _write(self, table: pa.Table, blocks: list[BlockData]) -> None:

@@ -98,7 +98,7 @@ def pixel_box(
     numbers: Sequence[Number],
     layout: Literal["corners", "size"],
     mask: Size,
-    image: Size | None = None,
+    image: tuple[Any, Any] | None = None,
 ) -> PixelBox:
     """Smallest box of whole pixels that holds a box, computed without rounding.
 

@@ -50,8 +50,6 @@ class RowOptions:
         Folder of the images; ``image_path`` is the one with the mask's name.
     columns : mapping of str to int, float, str or bool
         Columns with one value for all masks, such as ``model_id``.
-    storage_options : mapping, optional
-        Of the storages that these lie on.
     """
 
     metadata: Sequence[object] = ()
@@ -59,7 +57,6 @@ class RowOptions:
     boxes: Mapping[str, BoxSource] = field(default_factory=dict)
     images: str | None = None
     columns: Mapping[str, int | float | str | bool] = field(default_factory=dict)
-    storage_options: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 class RowMaker:
@@ -70,6 +67,8 @@ class RowMaker:
     options : RowOptions
     files : sequence of str, optional
         Files that hold the masks, where they have names.
+    storage : mapping, optional
+        Options of the storages that the metadata lie on.
 
     Raises
     ------
@@ -77,12 +76,16 @@ class RowMaker:
         If metadata cannot be read, or a file has none.
     """
 
-    def __init__(self, options: RowOptions, files: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        options: RowOptions,
+        files: Sequence[str] | None = None,
+        storage: Mapping[str, Any] | None = None,
+    ) -> None:
         self._options = options
         self._files = files
         # A part's own name or number is a name where there is one file or array only.
         self._lone = files is None or len(files) == 1
-        storage = options.storage_options
         text = [options.on] if options.on else [*NAME_COLUMNS, _IMAGE_ID]
         self._tables = [
             _Named(load_table(table, text, storage), options.on) for table in options.metadata
