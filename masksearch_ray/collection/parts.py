@@ -18,6 +18,7 @@ from masksearch_ray.collection.layout import INDEX, INDEXES, part_key, segment_k
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.pixels import PixelContext, PixelSource
 from masksearch_ray.collection.sealed import canonical, seal, unseal
+from masksearch_ray.collection.segment import BLOCK
 from masksearch_ray.collection.specs import roi_from_json, roi_to_json, rois_for, spec_to_json
 from masksearch_ray.collection.versions import object_url
 from masksearch_ray.errors import DamagedError, ExistsError, InputError, ReadOnlyError, StorageError
@@ -121,7 +122,8 @@ def build_part(
         Of an index file.
     """
     names = sorted({name for roi in rois for name in roi_columns(roi)})
-    table = context.columns(names)
+    table = context.columns([BLOCK, *names])
+    rois = rois_for(tuple(rois), table.schema)
     parts = []
     for number, (block, grid) in enumerate(zip(context.entry.blocks, context.grids, strict=True)):
         levels = block_levels(edges, block.shape.dtype, manifest.domain)

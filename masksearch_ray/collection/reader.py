@@ -15,7 +15,7 @@ from masksearch_ray.collection.counter import ReadCounter
 from masksearch_ray.collection.fetch import Fetcher
 from masksearch_ray.collection.layout import ROWS, delete_key, segment_key
 from masksearch_ray.collection.manifest import Manifest, ObjectEntry, SegmentEntry
-from masksearch_ray.collection.parts import PartSpec, SegmentIndex, list_specs
+from masksearch_ray.collection.parts import PartSpec, SegmentIndex, build_part, list_specs
 from masksearch_ray.collection.pixels import PixelContext, PixelSource, StoredPixels
 from masksearch_ray.collection.rows import MASK_ID
 from masksearch_ray.collection.segment import BLOCK
@@ -146,6 +146,11 @@ class SegmentReader:
             for place, mask in zip(here, self._pixels().masks(view.block, rows), strict=True):
                 found[place] = mask
         return found
+
+    def build_part(self, spec: PartSpec, progress: Callable[[int], None]) -> bytes:
+        """Count all masks for an index part; `progress` is told how many more are counted."""
+        context, pixels = self._make_context(), self._pixels()
+        return build_part(context, pixels, self._manifest, spec.rois, spec.edges, False, progress)
 
     @property
     def nbytes(self) -> int:
