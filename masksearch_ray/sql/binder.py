@@ -83,7 +83,7 @@ class _Binder:
             self._check_distinct(exprs, order)
         limit, offset = self._rows("LIMIT"), self._rows("OFFSET")
         self.parameters.check_all_used()
-        names = output_names(self.source, self.items, exprs)
+        names = output_names(self.source, self.items, exprs, tuple(self.keys))
         return Query(
             text=self.source.text,
             outputs=tuple(map(Output, names, exprs)),

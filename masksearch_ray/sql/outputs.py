@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from masksearch_ray.model.query import Catalog, Column, Expr
+from masksearch_ray.model.query import Catalog, Column, Expr, Key
 from masksearch_ray.sql import tree
 from masksearch_ray.sql.source import Source
 from masksearch_ray.sql.tokens import tokenize
@@ -25,7 +25,9 @@ def expand_stars(items: tuple[tree.Item, ...], catalog: Catalog) -> tuple[tree.I
     return tuple(expanded)
 
 
-def output_names(source: Source, items: tuple[tree.Item, ...], exprs: list[Expr]) -> list[str]:
+def output_names(
+    source: Source, items: tuple[tree.Item, ...], exprs: list[Expr], keys: tuple[Expr, ...] = ()
+) -> list[str]:
     """Names of the answer's columns, each of them once.
 
     A column without an alias is called as in the collection, an expression without one by its
@@ -36,7 +38,7 @@ def output_names(source: Source, items: tuple[tree.Item, ...], exprs: list[Expr]
     taken: set[str] = set()
     suffixes: Counter[str] = Counter()
     for item, expr in zip(items, exprs, strict=True):
-        wanted = name = _name(source, item, expr)
+        wanted = name = _name(source, item, keys[expr.index] if isinstance(expr, Key) else expr)
         while name in taken:
             suffixes[wanted] += 1
             name = f"{wanted}_{suffixes[wanted]}"

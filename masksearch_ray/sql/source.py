@@ -15,12 +15,19 @@ Span = tuple[int, int]
 """Offsets ``(start, stop)`` into the text, half-open."""
 
 _SHOWN = 40
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 def shown(name: str) -> str:
     """Quote a name or value for an error: printable and short, however hostile."""
     short = name if len(name) <= _SHOWN else name[: _SHOWN - 1] + "…"
     return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in short) + "'"
+
+
+def _harmless(character: str) -> str:
+    if character.isprintable() or character in _LINE_ENDS:
+        return character
+    return " " if character.isspace() else "\ufffd"
 
 
 @dataclass(frozen=True)
@@ -45,7 +52,7 @@ class Source:
         # An error ends on a terminal, where control characters could do anything.
         if self.text.isprintable():
             return self.text
-        return "".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in self.text)
+        return "".join(map(_harmless, self.text))
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1."""

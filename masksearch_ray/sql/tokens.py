@@ -94,7 +94,7 @@ def tokenize(source: Source) -> list[Token]:
     _check_text(source)
     tokens = [_token(source, raw) for raw in _raw_tokens(source)]
     tokens = _join_fractions(source, tokens)
-    stop = tokens[-1].span[1] if tokens else len(source.text)
+    stop = tokens[-1].span[1] if tokens else len(source.text.rstrip())
     tokens.append(Token("end", "", (stop, stop)))
     return tokens
 
