@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Generator, Mapping
 from typing import Any
@@ -20,7 +19,7 @@ from masksearch_ray.collection.sources import Source, SourceBatch, open_source
 from masksearch_ray.collection.values import as_mask
 from masksearch_ray.errors import DataError, InputError
 from masksearch_ray.model.progress import Progress, ProgressStep, silent
-from masksearch_ray.storage import Storage, open_storage
+from masksearch_ray.storage import Storage
 
 __all__ = ["ingest"]
 
@@ -176,13 +175,4 @@ def _name(source: Source, name: str | None, dtype: str | None, rows: RowOptions)
         return ingest_name(["named", name])
     if source.identity is None:
         return None
-    metadata = [_url(table) for table in rows.metadata]
-    boxes = {column: repr(boxes) for column, boxes in rows.boxes.items()}
-    options = [dtype, metadata, rows.on, boxes, rows.images, dict(rows.columns)]
-    return ingest_name(["source", source.identity, *options])
-
-
-def _url(metadata: object) -> str:
-    if isinstance(metadata, str | os.PathLike):
-        return open_storage(os.fspath(metadata)).url
-    return "table"
+    return ingest_name(["source", source.identity, dtype, *rows.identity])

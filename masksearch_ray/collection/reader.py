@@ -17,6 +17,7 @@ from masksearch_ray.collection.layout import ROWS, delete_key, segment_key
 from masksearch_ray.collection.manifest import Manifest, ObjectEntry, SegmentEntry
 from masksearch_ray.collection.parts import PartSpec, SegmentIndex, build_part, list_specs
 from masksearch_ray.collection.pixels import PixelContext, PixelSource, StoredPixels
+from masksearch_ray.collection.registered import RegisteredPixels
 from masksearch_ray.collection.rows import MASK_ID
 from masksearch_ray.collection.segment import BLOCK
 from masksearch_ray.errors import DamagedError, InputError
@@ -230,7 +231,7 @@ class SegmentReader:
         return file
 
     def _pixels(self) -> PixelSource:
-        return self._once("pixels", lambda: _open_pixels(self._make_context()))
+        return self._once("pixels", lambda: _open_pixels(self._make_context(), self._manifest))
 
     def _index(self) -> SegmentIndex:
         return self._once("index", self._make_index)
@@ -251,7 +252,9 @@ class SegmentReader:
         )
 
 
-def _open_pixels(context: PixelContext) -> PixelSource:
+def _open_pixels(context: PixelContext, manifest: Manifest) -> PixelSource:
+    if context.entry.kind == "registered":
+        return RegisteredPixels(context, manifest)
     return StoredPixels(context)
 
 

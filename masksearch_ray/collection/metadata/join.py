@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from masksearch_ray.collection.metadata.names import (
 from masksearch_ray.collection.sources.location import Location, locate
 from masksearch_ray.collection.specs import BOX, BOXES
 from masksearch_ray.errors import DataError
+from masksearch_ray.storage import open_storage
 
 __all__ = ["NAME_COLUMNS", "BoxSource", "RowMaker", "RowOptions"]
 
@@ -57,6 +59,16 @@ class RowOptions:
     boxes: Mapping[str, BoxSource] = field(default_factory=dict)
     images: str | None = None
     columns: Mapping[str, int | float | str | bool] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> list[Any]:
+        """What names these options in every run; tables in memory have no name."""
+        metadata = [
+            open_storage(os.fspath(table)).url if isinstance(table, str | os.PathLike) else "table"
+            for table in self.metadata
+        ]
+        boxes = {column: repr(boxes) for column, boxes in self.boxes.items()}
+        return [metadata, self.on, boxes, self.images, dict(self.columns)]
 
 
 class RowMaker:

@@ -1,0 +1,160 @@
+"""Masks that stay where they are: what is kept of each, and reading them there."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from masksearch_ray.collection.manifest import Manifest
+from masksearch_ray.collection.pixels import PixelContext, Positions
+from masksearch_ray.collection.sources.ahead import read_ahead
+from masksearch_ray.collection.sources.images import read_png
+from masksearch_ray.collection.sources.location import suffix_of
+from masksearch_ray.collection.sources.npy import object_window, read_header, read_rows
+from masksearch_ray.collection.values import check_values
+from masksearch_ray.collection.versions import object_url
+from masksearch_ray.errors import DamagedError, DataError, StorageError
+from masksearch_ray.storage import Storage, open_storage
+
+__all__ = ["RegisteredPixels", "SourceRecord", "source_columns"]
+
+_SOURCE = ("__root", "__source", "__part", "__size", "__etag")
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """What is kept of a mask in place.
+
+    Parameters
+    ----------
+    root : str
+        URL of the storage.
+    source : str
+        Key of the file.
+    part : int or None
+        Number of the mask in a file of several.
+    size : int
+        Bytes of the file.
+    etag : str
+        Changes when the file changes.
+    """
+
+    root: str
+    source: str
+    part: int | None
+    size: int
+    etag: str
+
+
+def source_columns(records: Sequence[SourceRecord]) -> pa.Table:
+    """Columns in which a segment keeps its sources."""
+    types = (pa.string(), pa.string(), pa.int64(), pa.int64(), pa.string())
+    return pa.table(
+        {
+            name: pa.array([getattr(record, name.lstrip("_")) for record in records], kind)
+            for name, kind in zip(_SOURCE, types, strict=True)
+        }
+    )
+
+
+class RegisteredPixels:
+    """Pixels read from their sources; see `masksearch_ray.collection.pixels.PixelSource`.
+
+    Parameters
+    ----------
+    context : PixelContext
+    manifest : Manifest
+        Says which values the collection takes.
+    """
+
+    def __init__(self, context: PixelContext, manifest: Manifest) -> None:
+        self._context = context
+        self._manifest = manifest
+        self._counter = context.fetcher.counter
+        self._lock = threading.Lock()
+        self._storages: dict[str, Storage] = {}
+
+    def tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
+        """Pixels of tiles; zero beyond the rim of the mask."""
+        grid = self._context.grids[block]
+        dtype = self._context.entry.blocks[block].shape.dtype
+        found = np.zeros((len(rows), grid.tile, grid.tile), dtype)
+        wanted = np.unique(rows)
+        for row, mask in zip(wanted.tolist(), self._masks(block, wanted), strict=True):
+            for place in np.flatnonzero(rows == row).tolist():
+                x0, y0, x1, y1 = grid.tile_box(int(tiles[place]))
+                found[place, : y1 - y0, : x1 - x0] = mask[y0:y1, x0:x1]
+        self._counter.add(tiles=len(rows))
+        return found
+
+    def masks(self, block: int, rows: Positions) -> list[npt.NDArray[Any]]:
+        """Whole masks at positions of a block."""
+        return list(self._masks(block, rows))
+
+    def _masks(self, block: int, rows: Positions) -> Iterator[npt.NDArray[Any]]:
+        table = self._context.columns(_SOURCE)
+        wanted = table.take(pa.array(self._context.ordinals(block)[rows]))
+        records = [
+            SourceRecord(*values)
+            for values in zip(*(wanted.column(name).to_pylist() for name in _SOURCE), strict=True)
+        ]
+        return read_ahead(lambda record: self._read(block, record), records)
+
+    def _read(self, block: int, record: SourceRecord) -> npt.NDArray[Any]:
+        """Read a mask and make sure that it is the one that was registered."""
+        storage = self._storage(record.root)
+        url = object_url(storage, record.source)
+        info = storage.info(record.source)
+        if (info.size, info.etag) != (record.size, record.etag):
+            raise StorageError("has changed since it was registered", url)
+        try:
+            mask = self._decode(storage, record, url)
+        except DataError as error:
+            raise DamagedError(str(error).removeprefix(f"{url}: "), url) from error
+        shape = self._context.entry.blocks[block].shape
+        if (*mask.shape, mask.dtype.name) != (shape.height, shape.width, shape.dtype):
+            raise StorageError("holds another mask than was registered", url)
+        self._check(mask, record, url)
+        return mask
+
+    def _decode(self, storage: Storage, record: SourceRecord, url: str) -> npt.NDArray[Any]:
+        key, size = record.source, record.size
+        if suffix_of(key) == ".png":
+            data = storage.get(key)
+            self._counter.add(bytes=len(data), requests=1)
+            return read_png(data, url)
+        # Of a file of many masks only the one is read.
+        window = object_window(storage, key, size, size if record.part is None else 0)
+        header = read_header(window, size, url)
+        if record.part is None:
+            self._counter.add(bytes=size, requests=1)
+            return read_rows(window, header, 0, header.shape[0])
+        row = math.prod(header.shape[1:]) * header.dtype.itemsize
+        self._counter.add(bytes=header.offset + row, requests=2)
+        return np.asarray(read_rows(window, header, record.part, record.part + 1)[0])
+
+    def _check(self, mask: npt.NDArray[Any], record: SourceRecord, url: str) -> None:
+        name = "its mask" if record.part is None else f"mask {record.part}"
+        try:
+            check_values(mask[None], [name], self._manifest.domain, self._manifest.nan)
+        except DataError as error:
+            raise StorageError(str(error), url) from error
+
+    def _storage(self, root: str) -> Storage:
+        with self._lock:
+            if root not in self._storages:
+                self._storages[root] = open_storage(root, self._options(root))
+            return self._storages[root]
+
+    def _options(self, root: str) -> dict[str, Any] | None:
+        """Options of the collection's own storage, where the sources lie on such a one, too."""
+        url, options = self._context.fetcher.storage.describe()
+        here, there = (name.partition("://")[0] for name in (url, root))
+        return options if "://" in root and here == there else None
