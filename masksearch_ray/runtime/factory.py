@@ -1,4 +1,4 @@
-"""Choosing a runtime by name."""
+"""Choosing a runtime."""
 
 from __future__ import annotations
 
@@ -10,19 +10,29 @@ __all__ = ["open_runtime"]
 
 
 def open_runtime(runtime: str | Runtime = "local", address: str | None = None) -> Runtime:
-    """Runtime of a name, or the one given.
+    """Choose a runtime by name.
+
+    Parameters
+    ----------
+    runtime : {"local", "ray"} or Runtime
+        A runtime that exists already is given back as it is.
+    address : str, optional
+        Of a Ray cluster; see `RayRuntime`.
 
     Raises
     ------
     InputError
-        Unknown name.
+        If there is no runtime of that name, or it takes no address.
     """
-    if not isinstance(runtime, str):
-        return runtime
-    if runtime == "local":
-        return LocalRuntime()
     if runtime == "ray":
-        from masksearch_ray.runtime.ray import RayRuntime  # Ray is loaded only where asked for
+        # Not above, so that whoever works without Ray does not load it.
+        from masksearch_ray.runtime.ray import RayRuntime
 
         return RayRuntime(address)
-    raise InputError(f"runtime {runtime!r}: 'local' or 'ray' wanted")
+    if address is not None:
+        raise InputError("an address is for the Ray runtime only")
+    if runtime == "local":
+        return LocalRuntime()
+    if isinstance(runtime, str):
+        raise InputError(f"no runtime {runtime!r}; there are 'local' and 'ray'")
+    return runtime

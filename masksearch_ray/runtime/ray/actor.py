@@ -1,0 +1,178 @@
+"""The actor: a worker and its shard in a process of Ray's."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import ray
+
+from masksearch_ray.collection.reader import CollectionReader
+from masksearch_ray.collection.versions import read_manifest
+from masksearch_ray.errors import MaskSearchError
+from masksearch_ray.execute.ordering import Threshold
+from masksearch_ray.execute.partials import Partial, RowsFound
+from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.types import CollectionSource, ShardTask
+from masksearch_ray.runtime.worker import Worker
+from masksearch_ray.storage import open_storage
+
+__all__ = ["CONCURRENCY", "CONTROL", "Errand", "Reply", "ShardActor"]
+
+CONTROL = "control"
+CONCURRENCY = 4  # stages of several queries at a time; calls of the control group overtake them
+_KEPT_STOPS = 256
+
+Reply = tuple[Partial, ...] | MaskSearchError
+"""What an actor answers: partials, or an error of ours as a value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Errand:
+    """One stage as it is sent to an actor.
+
+    Parameters
+    ----------
+    name : str
+        By which it can be stopped.
+    task : ShardTask
+    timeout, spent : float or None, float
+        The query's time limit and what of it had passed when this was sent, in seconds.
+    threshold : Threshold or None
+        The best known when this was sent.
+    """
+
+    name: str
+    task: ShardTask
+    timeout: float | None
+    spent: float
+    threshold: Threshold | None
+
+    def control(self) -> QueryControl:
+        """Control of the query on the actor's side."""
+        return QueryControl(self.timeout, self.threshold, _start=time.monotonic() - self.spent)
+
+
+@dataclass(eq=False)
+class _Running:
+    errand: Errand
+    control: QueryControl
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+class ShardActor:
+    """One shard: what its worker yields is streamed to the caller.
+
+    Parameters
+    ----------
+    source : CollectionSource
+    segments : list of int
+        The shard's.
+    label : str
+        What the process calls itself in Ray's logs.
+    """
+
+    def __init__(self, source: CollectionSource, segments: list[int], label: str) -> None:
+        pa.set_cpu_count(1)  # other shards use the other cores
+        self._source = source
+        self._segments = segments
+        self._label = label
+        self._lock = threading.Lock()
+        self._opening = threading.Lock()
+        self._worker: Worker | None = None
+        self._running: dict[str, _Running] = {}
+        self._stopped: OrderedDict[str, None] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return self._label
+
+    def open(self) -> MaskSearchError | None:
+        """Open the collection; the error if that fails."""
+        try:
+            self._opened()
+        except MaskSearchError as error:
+            return error
+        return None
+
+    @ray.method(num_returns="streaming")
+    def run(self, errand: Errand) -> Iterator[Reply]:
+        """Run a stage; rows are handed out as they are found, all else at the end."""
+        held: list[Partial] = []
+        try:
+            with self._alone(errand) as control:
+                for partial in self._opened().run(errand.task, control):
+                    held.append(partial)
+                    if isinstance(partial, RowsFound):
+                        yield tuple(held)
+                        held = []
+            yield tuple(held)
+        except MaskSearchError as error:
+            yield error
+
+    @ray.method(concurrency_group=CONTROL)
+    def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
+        """Tell the running stage of a query a better threshold."""
+        with self._lock:
+            running = self._running.get(query_id)
+        if running is not None:
+            running.control.threshold = threshold
+
+    @ray.method(concurrency_group=CONTROL)
+    def stop(self, query_id: str, name: str) -> None:
+        """Stop an errand, also one that has yet to arrive."""
+        with self._lock:
+            self._stopped[name] = None
+            while len(self._stopped) > _KEPT_STOPS:
+                self._stopped.popitem(last=False)
+            running = self._running.get(query_id)
+        if running is not None and running.errand.name == name:
+            running.control.cancel()
+
+    @ray.method(concurrency_group=CONTROL)
+    def forget(self, query_id: str) -> None:
+        """Drop the state of a query."""
+        if self._worker is not None:
+            self._worker.forget(query_id)
+
+    @ray.method(concurrency_group=CONTROL)
+    def ping(self) -> None:
+        """Show that the actor lives."""
+
+    def _opened(self) -> Worker:
+        with self._opening:
+            if self._worker is None:
+                storage = open_storage(self._source.url, dict(self._source.options))
+                reader = CollectionReader(storage, read_manifest(storage, self._source.version))
+                self._worker = Worker(reader, self._segments)
+            return self._worker
+
+    @contextmanager
+    def _alone(self, errand: Errand) -> Iterator[QueryControl]:
+        """Run one errand of a query at a time, as its stages share state.
+
+        A second one finds a first only if that was abandoned, or if Ray lost sight of it and sent
+        it again; either way nobody waits for the first, and its state is left half-way.
+        """
+        query_id = errand.task.query_id
+        running = _Running(errand, errand.control())
+        with self._lock:
+            earlier = self._running.get(query_id)
+            self._running[query_id] = running
+            if errand.name in self._stopped:
+                running.control.cancel()
+        try:
+            if earlier is not None:
+                earlier.control.cancel()
+                earlier.ended.wait()
+                self._opened().forget(query_id)
+            yield running.control
+        finally:
+            running.ended.set()
+            with self._lock:
+                if self._running.get(query_id) is running:
+                    del self._running[query_id]

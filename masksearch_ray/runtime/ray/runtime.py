@@ -1,0 +1,85 @@
+"""The Ray runtime: shards on actors of a cluster, or of a private instance on this machine."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+from masksearch_ray.errors import InputError
+from masksearch_ray.runtime.ray.instance import attach, detach
+from masksearch_ray.runtime.types import CollectionSource
+from masksearch_ray.storage import open_storage
+
+if TYPE_CHECKING:
+    from masksearch_ray.runtime.ray.pool import RayPool
+
+__all__ = ["RayRuntime"]
+
+
+class RayRuntime:
+    """Shards on Ray actors; Ray is started or connected to when the first pool is asked for.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of a cluster, as `ray.init` takes it. By default ``RAY_ADDRESS``, else a private instance
+        is started on this machine. Where this process has initialised Ray already, that is used.
+    workers : int, optional
+        Shards at most; by default the number of CPUs of the cluster.
+    """
+
+    name = "ray"
+
+    def __init__(self, address: str | None = None, workers: int | None = None) -> None:
+        if workers is not None and workers < 1:
+            raise InputError(f"{workers} workers: at least 1 wanted")
+        self.address = address
+        self.workers = workers
+        self._lock = threading.Lock()
+        self._attached: bool | None = None
+        self._pools: weakref.WeakSet[RayPool] = weakref.WeakSet()
+
+    def pool(self, source: CollectionSource) -> RayPool:
+        """Actors for one version of a collection, which they have opened.
+
+        Raises
+        ------
+        InputError
+            If other processes cannot read the collection, as it lies in this one's memory.
+        WorkerError
+            If Ray cannot be reached or has no room.
+        StorageError
+            If the actors cannot read the collection.
+        """
+        url, options = open_storage(source.url, dict(source.options)).describe()
+        if url.startswith("memory://"):
+            raise InputError(
+                f"{url}: Ray's workers cannot read this process's memory; "
+                "use the local runtime, or a collection in a folder or object store"
+            )
+        self._attach()
+        # Not above, because Ray reads its environment when it is imported.
+        from masksearch_ray.runtime.ray.pool import RayPool
+
+        where = CollectionSource(url, source.version, source.segments, options)
+        pool = RayPool.start(where, self.workers)
+        self._pools.add(pool)
+        return pool
+
+    def close(self) -> None:
+        """End the actors, and Ray if it was started or connected to here."""
+        for pool in list(self._pools):
+            pool.close()
+        with self._lock:
+            if self._attached:
+                detach()
+            self._attached = None
+            atexit.unregister(self.close)
+
+    def _attach(self) -> None:
+        with self._lock:
+            if self._attached is None:
+                self._attached = attach(self.address)
+                atexit.register(self.close)
