@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from masksearch_ray.execute import aggregate as scalar
-from masksearch_ray.execute.columns import arrow_of
+from masksearch_ray.execute.columns import arrow_of, boxes_of
 from masksearch_ray.execute.evaluate import evaluate
 from masksearch_ray.execute.grouping import Groups, group
 from masksearch_ray.execute.interval import Bools, Interval
@@ -30,7 +30,7 @@ from masksearch_ray.model.query import (
     Output,
 )
 from masksearch_ray.model.query import roi_columns
-from masksearch_ray.model.shard import ReadColumns, Steps
+from masksearch_ray.model.shard import Steps
 
 __all__ = ["Cohort"]
 
@@ -112,18 +112,22 @@ class Cohort:
         QueryError
             Names the group.
         """
+        if not terms or not self.n:
+            return
         self.members.require_same(self.members.sizes(), "masks of several sizes", self._name)
         for name in dict.fromkeys(n for term in terms for n in roi_columns(term.roi)):
-            boxes = yield from self._box_texts(name)
+            boxes = yield from self._box_codes(name)
             self.members.require_same(boxes, f"several boxes in column {name!r}", self._name)
 
-    def _box_texts(self, name: str) -> Steps[npt.NDArray[np.int64]]:
-        texts: list[str] = []
-        for part in self.rows.parts:
-            table = yield ReadColumns(part.view.segment, (name,))
-            held = table.column(0).take(pa.array(part.view.ordinals[part.positions]))
-            texts.extend(str(box) for box in held.to_pylist())
-        return np.unique(np.array(texts, object), return_inverse=True)[1]
+    def _box_codes(self, name: str) -> Steps[Index]:
+        """Number of each row's box (or list of boxes) among the different ones."""
+        held = (yield from self.rows.column([name])).column(0)
+        if pa.types.is_fixed_size_list(held.type):
+            boxes = boxes_of(held)
+            rows = np.column_stack([boxes.boxes, boxes.null])
+            return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
+        texts = np.array([str(boxes) for boxes in held.to_pylist()], object)
+        return np.unique(texts, return_inverse=True)[1]
 
     def _name(self, at: int) -> str:
         values = [k.lower[at] if not k.surely_null[at] else None for k in self.groups.keys]

@@ -65,6 +65,8 @@ def merge_rows(found: Sequence[RowsFound], query: Query, schema: pa.Schema) -> p
     order = places.argsort()
     if query.distinct:
         order = order[_first_of_each(table.take(pa.array(order)))]
+    if query.distinct or query.limit is None:
+        # A top-k left out what OFFSET skips already.
         stop = None if query.limit is None else query.offset + query.limit
         order = order[query.offset : stop]
     return table.take(pa.array(order))
@@ -222,10 +224,9 @@ class GroupTable:
         passing, _ = ranking.passing(self, alive)
         alive = alive[passing]
         places = Places.of(ranking.keys(self, alive))
-        stop = None if query.limit is None else query.offset + query.limit
         order = places.argsort()
-        if not query.distinct:
-            order = order[query.offset : stop]
+        if query.limit is not None and not query.distinct:
+            order = order[query.offset : query.offset + query.limit]
         return RowsFound(self._table(query.outputs, alive[order]), places.take(order))
 
     def _table(self, outputs: Sequence[Output], at: Index) -> pa.Table:

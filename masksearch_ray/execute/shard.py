@@ -48,7 +48,7 @@ from masksearch_ray.model.query import (
 )
 from masksearch_ray.model.shard import Request, SegmentView, Steps
 
-__all__ = ["ShardQuery", "aggregates_of", "conjuncts", "is_cohort"]
+__all__ = ["ShardQuery", "aggregates_of", "conjuncts", "mask_terms"]
 
 Index = npt.NDArray[np.int64]
 Run = Generator[Request | Emit, Any, None]
@@ -75,20 +75,21 @@ def _of_pixels(expr: Expr) -> bool:
     return any(isinstance(leaf, CountPixels) for leaf in leaves(expr))
 
 
-def is_cohort(query: Query) -> bool:
-    """Whether groups are evaluated with all members at hand: mask aggregates, areas of groups."""
-    if query.group_by is None:
-        return False
-    exprs = [o.expr for o in query.outputs] + [k.expr for k in query.order_by]
-    exprs += [] if query.having is None else [query.having]
-    return any(isinstance(n, CountPixels | Area) for e in exprs for n in group_leaves(e))
+def _group_nodes(query: Query) -> Iterator[Expr]:
+    exprs: list[Expr | None] = [o.expr for o in query.outputs]
+    exprs += [k.expr for k in query.order_by] + [query.having]
+    return (node for expr in exprs for node in group_leaves(expr))
+
+
+def mask_terms(query: Query) -> tuple[CountPixels | Area, ...]:
+    """Terms of a grouped query that speak of the masks of a group together."""
+    nodes = _group_nodes(query)
+    return tuple(dict.fromkeys(n for n in nodes if isinstance(n, CountPixels | Area)))
 
 
 def aggregates_of(query: Query) -> tuple[Aggregate, ...]:
     """All scalar aggregates of a grouped query, each once, in a fixed order."""
-    exprs: list[Expr | None] = [o.expr for o in query.outputs]
-    exprs += [k.expr for k in query.order_by] + [query.having]
-    nodes = (n for e in exprs for n in group_leaves(e))
+    nodes = _group_nodes(query)
     return tuple(dict.fromkeys(n for n in nodes if isinstance(n, Aggregate)))
 
 
@@ -230,7 +231,11 @@ class ShardQuery:
                 self.items = yield from self._rows()
             else:
                 rows, keys = yield from self._settled()
-                self.items = Cohort(rows, keys)
+                cohort = Cohort(rows, keys)
+                # All terms, not only those that are evaluated: a query fails on the same data
+                # whatever its LIMIT.
+                yield from cohort.check(mask_terms(self.query))
+                self.items = cohort
             yield from self.items.load(self._ranking.exprs)
         return self.items
 

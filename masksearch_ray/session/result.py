@@ -73,8 +73,8 @@ class Result:
 
     def __iter__(self) -> Iterator[pa.Table]:
         query = self._coordinator.query
-        decided_at_once = not (query.order_by or query.distinct or query.limit is not None)
-        if self._table is None and decided_at_once:
+        whole_first = query.order_by or query.distinct or query.offset or query.limit is not None
+        if self._table is None and not whole_first:
             yield from (part.table for part in self._found)
             for part in self._steps():
                 self._found.append(part)
