@@ -272,7 +272,9 @@ class BoxListRegion(Region):
     @cached_property
     def _inside(self) -> npt.NDArray[np.int32]:
         inside = np.zeros((self.grid.cells, self.n), np.int32)
-        union_coverage(self.offsets, self.boxes, shape_of(self.grid), inside)
+        masks = np.repeat(np.arange(self.n), np.diff(self.offsets))
+        ascending = self.boxes[np.lexsort((self.boxes[:, 0], masks))]
+        union_coverage(self.offsets, ascending, shape_of(self.grid), inside)
         if self.outside:
             inside = self.grid.cell_areas().astype(np.int32)[:, None] - inside
         if self.null is not None:

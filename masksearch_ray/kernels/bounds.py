@@ -67,53 +67,58 @@ def sum_bounds(
         int32 or int64, shape ``(2, N)``: lower and upper bounds, added to.
     """
     n = sums.shape[1]
+    boxed = kind in (BOXES, OUTSIDE_BOXES)
+    across = np.empty((shape[3] if boxed else 0, _CHUNK), np.int32)
+    spare = np.empty((4, _CHUNK), np.int32)
     for first in range(0, n, _CHUNK):
         stop = min(n, first + _CHUNK)
-        high = np.empty(stop - first, np.int32)
-        low = np.empty(stop - first, np.int32)
-        within = np.empty(stop - first, np.int32)
-        across = _overlaps(kind, boxes, first, stop, shape)
-        down = np.empty(stop - first, np.int32)
+        size = stop - first
+        high, low, within, down = spare[0, :size], spare[1, :size], spare[2, :size], spare[3, :size]
         lower, upper = sums[0, first:stop], sums[1, first:stop]
+        for col in range(len(across)):
+            x0 = col * shape[2]
+            x1 = min(x0 + shape[2], shape[1])
+            _overlap(boxes[0, first:stop], boxes[2, first:stop], x0, x1, across[col])
         band = -1
         for c in cells:
             area = areas[c]
-            if kind == CONSTANT:
-                within[:] = inside[c, 0]
-            elif kind == DENSE:
-                within[:] = inside[c, first:stop]
-            else:
+            if boxed:
                 if c // shape[3] != band:
                     band = c // shape[3]
-                    y0 = np.int32(band * shape[2])
-                    y1 = np.int32(min(y0 + shape[2], shape[0]))
+                    y0 = band * shape[2]
+                    y1 = min(y0 + shape[2], shape[0])
                     _overlap(boxes[1, first:stop], boxes[3, first:stop], y0, y1, down)
                 _multiply(across[c % shape[3]], down, kind == OUTSIDE_BOXES, area, within)
-            _difference(modes[0], outer, c, first, area, high)
+            elif kind == DENSE:
+                _copy(inside[c, first:stop], within)
+            else:
+                within[:] = inside[c, 0]
+            _difference(modes[0], outer[0][c], outer[1][c], first, area, high)
             if modes[1, 0] == -1:
                 _add(high, high, within, area, lower, upper)
             else:
-                _difference(modes[1], inner, c, first, area, low)
+                _difference(modes[1], inner[0][c], inner[1][c], first, area, low)
                 _add(high, low, within, area, lower, upper)
 
 
 @numba.njit(cache=True, nogil=True)
-def _difference(modes: Any, pair: Any, c: int, first: int, area: int, out: Any) -> None:
+def _difference(modes: Any, start: Any, stop: Any, first: int, area: int, out: Any) -> None:
     if modes[0] == COLUMN:
-        start = pair[0][c, first : first + len(out)]
-        if modes[1] == COLUMN:
-            stop = pair[1][c, first : first + len(out)]
-            for i in range(len(out)):
-                out[i] = np.int32(start[i]) - np.int32(stop[i])
-        else:
-            for i in range(len(out)):
-                out[i] = np.int32(start[i])
-    elif modes[0] == ALL and modes[1] == COLUMN:
-        stop = pair[1][c, first : first + len(out)]
-        for i in range(len(out)):
-            out[i] = np.int32(area) - np.int32(stop[i])
+        _copy(start[first : first + len(out)], out)
     else:
-        out[:] = area if modes[0] == ALL and modes[1] == NONE else 0
+        out[:] = area if modes[0] == ALL else 0
+    if modes[1] == COLUMN:
+        column = stop[first : first + len(out)]
+        for i in range(len(out)):
+            out[i] -= np.int32(column[i])
+    elif modes[1] == ALL:
+        out[:] = 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy(column: Any, out: Any) -> None:
+    for i in range(len(out)):
+        out[i] = column[i]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -124,21 +129,11 @@ def _add(high: Any, low: Any, within: Any, area: int, lower: Any, upper: Any) ->
 
 
 @numba.njit(cache=True, nogil=True)
-def _overlap(starts: Any, stops: Any, start: Any, stop: Any, out: Any) -> None:
-    for i in range(len(out)):
-        out[i] = max(np.int32(0), min(stops[i], stop) - max(starts[i], start))
-
-
-@numba.njit(cache=True, nogil=True)
-def _overlaps(kind: int, boxes: Any, first: int, stop: int, shape: Any) -> Any:
-    """Pixels that each box shares with each column of cells, ``(columns, n)``."""
-    boxed = kind in (BOXES, OUTSIDE_BOXES)
-    out = np.empty((shape[3] if boxed else 0, stop - first), np.int32)
-    for col in range(len(out)):
-        x0 = np.int32(col * shape[2])
-        x1 = np.int32(min(x0 + shape[2], shape[1]))
-        _overlap(boxes[0, first:stop], boxes[2, first:stop], x0, x1, out[col])
-    return out
+def _overlap(starts: Any, stops: Any, start: int, stop: int, out: Any) -> None:
+    """Pixels along an axis that boxes share with a row or column of cells."""
+    lowest, highest = np.int32(start), np.int32(stop)
+    for i in range(len(starts)):
+        out[i] = max(np.int32(0), min(stops[i], highest) - max(starts[i], lowest))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numba
-import numpy as np
 
 __all__ = ["draw_boxes", "union_coverage"]
 
@@ -19,27 +18,27 @@ def union_coverage(offsets: Any, boxes: Any, shape: Any, inside: Any) -> None:
     offsets : numpy.ndarray
         int64, shape ``(N + 1,)``: the boxes of mask i are ``boxes[offsets[i]:offsets[i + 1]]``.
     boxes : numpy.ndarray
-        int32, shape ``(K, 4)``: x0, y0, x1, y1 inside the mask.
+        int32, shape ``(K, 4)``: x0, y0, x1, y1 inside the mask; those of a mask by ascending x0.
     shape : tuple of int
         Height and width of the mask, side and number of columns of its cells.
     inside : numpy.ndarray
         int32, shape ``(cells, N)``, all 0; added to.
     """
-    height, width, cell, cols = shape
-    seen = np.zeros((height, width), np.uint8)
+    height, _, cell, cols = shape
     for i in range(len(offsets) - 1):
-        for k in range(offsets[i], offsets[i + 1]):
-            x0, y0, x1, y1 = boxes[k]
-            for y in range(y0, y1):
-                for x in range(x0, x1):
-                    if not seen[y, x]:
-                        seen[y, x] = 1
-                        inside[y // cell * cols + x // cell, i] += 1
-        for k in range(offsets[i], offsets[i + 1]):
-            x0, y0, x1, y1 = boxes[k]
-            for y in range(y0, y1):
-                for x in range(x0, x1):
-                    seen[y, x] = 0
+        if offsets[i] == offsets[i + 1]:
+            continue
+        for y in range(height):
+            band = y // cell * cols
+            reach = 0  # pixels of this row left of here are counted
+            for k in range(offsets[i], offsets[i + 1]):
+                if boxes[k, 1] <= y < boxes[k, 3]:
+                    x, end = max(reach, boxes[k, 0]), boxes[k, 2]
+                    while x < end:
+                        stop = min(end, (x // cell + 1) * cell)
+                        inside[band + x // cell, i] += stop - x
+                        x = stop
+                    reach = max(reach, end)
 
 
 @numba.njit(cache=True, nogil=True)
