@@ -26,6 +26,14 @@ def empty(**settings: Any) -> MemoryStorage:
     return storage
 
 
+def copy_of(storage: Storage) -> MemoryStorage:
+    """Another storage of the same objects."""
+    copy = memory()
+    for one in storage.list():
+        copy.put(one.key, storage.get(one.key))
+    return copy
+
+
 def reader(storage: Storage, version: int | None = None) -> CollectionReader:
     return CollectionReader(storage, open_manifest(storage, version))
 
