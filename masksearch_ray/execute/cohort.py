@@ -28,8 +28,8 @@ from masksearch_ray.model.query import (
     Expr,
     Key,
     Output,
+    roi_columns,
 )
-from masksearch_ray.model.query import roi_columns
 from masksearch_ray.model.shard import Steps
 
 __all__ = ["Cohort"]
@@ -168,9 +168,7 @@ class Cohort:
             members = np.sort(self.members.of(left)[0])
             yield from settle_values(self.rows, arguments, members)
 
-    def _refine(
-        self, at: Index, terms: Sequence[CountPixels], undecided: Undecided
-    ) -> Steps[None]:
+    def _refine(self, at: Index, terms: Sequence[CountPixels], undecided: Undecided) -> Steps[None]:
         tallies: list[tuple[CountPixels, Tally]] = []
         for term in terms:
             lower, upper, _ = self._bounds[term]

@@ -40,6 +40,8 @@ def interval_of(column: pa.ChunkedArray, type_: Type) -> Interval:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if pa.types.is_null(array.type):
+        return Interval.constant(None, type_, len(array))
     null = array.is_null(nan_is_null=type_ == "float").to_numpy(zero_copy_only=False)
     if type_ == "int":
         return Interval.points("int", _integers(array), null)

@@ -126,9 +126,7 @@ class Members:
                 low = high = np.zeros_like(low)
         else:
             ones = cell_bounds_of(counts)
-            low, high = threshold_cell_bounds(
-                source.aggregate, *ones, offsets, areas, term.range
-            )
+            low, high = threshold_cell_bounds(source.aggregate, *ones, offsets, areas, term.range)
         coverage, null = yield from self._coverage(term, self.first[at], grid)
         lower, upper = tile_bounds(low, high, coverage, grid)
         return TileBounds(lower, upper, null)
@@ -197,9 +195,7 @@ class Members:
         self.rows.tiles_read += len(items)
         return MemberTiles(pixels, local.offsets)
 
-    def count(
-        self, term: CountPixels, at: Index, tiles: Index, held: MemberTiles
-    ) -> Steps[Index]:
+    def count(self, term: CountPixels, at: Index, tiles: Index, held: MemberTiles) -> Steps[Index]:
         """Exact counts ``(pairs,)`` of a mask aggregate's term in tiles."""
         assert term.source.aggregate is not None
         items = self.first[at]
@@ -227,5 +223,3 @@ def cell_bounds_of(
     low = np.maximum(counts[_ENDS.start_inner] - counts[_ENDS.stop_inner], 0)
     high = counts[_ENDS.start_outer] - counts[_ENDS.stop_outer]
     return low, high
-
-

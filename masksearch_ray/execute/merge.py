@@ -18,7 +18,16 @@ from masksearch_ray.execute.ordering import Places, Threshold, optimistic
 from masksearch_ray.execute.partials import GroupStates, MemberRefs, Offered, Ranked, RowsFound
 from masksearch_ray.execute.search import Ranking, survey
 from masksearch_ray.execute.shard import aggregates_of
-from masksearch_ray.model.query import Aggregate, Area, Column, CountPixels, Expr, Key, Output, Query
+from masksearch_ray.model.query import (
+    Aggregate,
+    Area,
+    Column,
+    CountPixels,
+    Expr,
+    Key,
+    Output,
+    Query,
+)
 
 __all__ = [
     "GroupTable",
@@ -104,9 +113,7 @@ def assign_groups(found: Mapping[int, MemberRefs]) -> dict[int, MemberRefs]:
     if not held:
         return {}
     parts = list(held.values())
-    keys = tuple(
-        Interval.concat([p.keys[i] for p in parts]) for i in range(len(parts[0].keys))
-    )
+    keys = tuple(Interval.concat([p.keys[i] for p in parts]) for i in range(len(parts[0].keys)))
     every = MemberRefs(
         keys,
         np.concatenate([p.segments for p in parts]),

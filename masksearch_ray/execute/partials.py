@@ -14,12 +14,13 @@ from masksearch_ray.execute.ordering import Places, Threshold
 
 __all__ = [
     "BoundGroups",
+    "CountBounds",
     "Counted",
     "Emit",
     "Fetch",
     "Filter",
-    "Finished",
     "FindMembers",
+    "Finished",
     "GroupStates",
     "MemberRefs",
     "Offer",
@@ -31,7 +32,6 @@ __all__ = [
     "ShardStats",
     "Stage",
     "Top",
-    "CountBounds",
 ]
 
 Index = npt.NDArray[np.int64]
@@ -91,9 +91,7 @@ class FindMembers:
     """Settle WHERE, then answer with the rows that passed and their keys."""
 
 
-Stage = (
-    Filter | Offer | Top | Fetch | CountBounds | BoundGroups | RefineGroups | FindMembers
-)
+Stage = Filter | Offer | Top | Fetch | CountBounds | BoundGroups | RefineGroups | FindMembers
 
 
 # -- partials: what it answers ----------------------------------------------------------------

@@ -80,9 +80,7 @@ class Rows:
         False: every pixel of a region is in doubt.
     """
 
-    def __init__(
-        self, parts: Sequence[Part], domain: Domain, *, use_index: bool = True
-    ) -> None:
+    def __init__(self, parts: Sequence[Part], domain: Domain, *, use_index: bool = True) -> None:
         self.parts = tuple(parts)
         self.domain = domain
         self.use_index = use_index
@@ -94,9 +92,7 @@ class Rows:
         self._regions: dict[tuple[int, Roi], Region] = {}
 
     @classmethod
-    def of(
-        cls, segments: Iterable[SegmentView], domain: Domain, *, use_index: bool = True
-    ) -> Rows:
+    def of(cls, segments: Iterable[SegmentView], domain: Domain, *, use_index: bool = True) -> Rows:
         """All live rows of segments."""
         parts = [
             (view, np.flatnonzero(segment.alive[view.ordinals]))
@@ -120,8 +116,7 @@ class Rows:
         for segment in segments:
             wanted = np.sort(ordinals[in_segments == segment.segment])
             found += [
-                (view, np.flatnonzero(np.isin(view.ordinals, wanted)))
-                for view in segment.blocks
+                (view, np.flatnonzero(np.isin(view.ordinals, wanted))) for view in segment.blocks
             ]
         return cls(_number(found), domain, use_index=use_index)
 
@@ -366,7 +361,9 @@ def _from_histogram(
     marks = bracket(term.range, levels, view.shape.dtype, domain)
     counts = []
     for name in names:
-        counts.append((yield ReadHistogram(view.segment, view.block, name, stored_levels(marks.needed, view))))
+        counts.append(
+            (yield ReadHistogram(view.segment, view.block, name, stored_levels(marks.needed, view)))
+        )
     columns = counts[0]
     if len(counts) == 2:
         columns = {k: v.astype(np.int64) - counts[1][k] for k, v in columns.items()}

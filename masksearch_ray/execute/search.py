@@ -103,8 +103,7 @@ class Ranking:
     def keys(self, items: Ranked, at: Index) -> list[tuple[Interval, bool, bool]]:
         """Sort keys of items, ties last."""
         keys = [
-            (items.evaluate(key.expr, at), key.descending, key.nulls_first)
-            for key in self.order_by
+            (items.evaluate(key.expr, at), key.descending, key.nulls_first) for key in self.order_by
         ]
         return keys + ascending(items.ties(at))
 

@@ -15,8 +15,8 @@ from masksearch_ray.execute.interval import Bools, Interval
 from masksearch_ray.execute.ordering import pessimistic
 from masksearch_ray.execute.partials import (
     BoundGroups,
-    Counted,
     CountBounds,
+    Counted,
     Emit,
     Fetch,
     Filter,
@@ -148,8 +148,8 @@ class ShardQuery:
             case RefineGroups(keys):
                 yield from self._refine_groups(keys)
             case FindMembers():
-                rows, keys = yield from self._settled()
-                yield Emit(_refs(rows, keys))
+                settled = yield from self._settled()
+                yield Emit(_refs(*settled))
 
     def stats(self) -> ShardStats:
         """Counters so far."""
@@ -288,9 +288,7 @@ class ShardQuery:
         yield from settle_values(rows, arguments, at)
         yield Emit(self._states(rows, keys, at))
 
-    def _states(
-        self, rows: Rows, keys: Sequence[Interval], at: Index | None = None
-    ) -> GroupStates:
+    def _states(self, rows: Rows, keys: Sequence[Interval], at: Index | None = None) -> GroupStates:
         items = np.arange(rows.n) if at is None else at
         groups = group([key.take(items) for key in keys], len(items))
         states = tuple(

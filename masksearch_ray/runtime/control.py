@@ -5,11 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from masksearch_ray.errors import QueryCancelledError, QueryTimeoutError
 from masksearch_ray.execute.ordering import Threshold
 
-__all__ = ["QueryControl"]
+__all__ = ["QueryControl", "Watch"]
+
+
+class Watch(Protocol):
+    """What a worker looks at between its steps."""
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """Best threshold known."""
+
+    def check(self) -> None:
+        """Stop here, by an error, if the query is to stop."""
 
 
 @dataclass(eq=False)

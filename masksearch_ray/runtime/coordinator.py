@@ -21,8 +21,8 @@ from masksearch_ray.execute.merge import (
 )
 from masksearch_ray.execute.partials import (
     BoundGroups,
-    Counted,
     CountBounds,
+    Counted,
     Fetch,
     Filter,
     FindMembers,
@@ -106,9 +106,7 @@ class Coordinator:
 
     # -- stages -------------------------------------------------------------------------------
 
-    def _send(
-        self, stage: Stage | Mapping[int, Stage]
-    ) -> Iterator[tuple[int, Partial]]:
+    def _send(self, stage: Stage | Mapping[int, Stage]) -> Iterator[tuple[int, Partial]]:
         """One round trip; yields partials, keeps statistics."""
         shards = range(self.pool.shards) if self._members is None else self._members
         stages = stage if isinstance(stage, Mapping) else dict.fromkeys(shards, stage)

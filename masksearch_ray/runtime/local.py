@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.collection.versions import read_manifest
+from masksearch_ray.errors import QueryCancelledError
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import Partial
 from masksearch_ray.runtime.control import QueryControl
@@ -55,7 +56,7 @@ class LocalPool:
     ) -> Iterator[tuple[int, Partial]]:
         # The bound holds shards back while the reader of the answer is slower than they are.
         ready: queue.Queue[tuple[int, Partial | BaseException | None]] = queue.Queue(64)
-        stop = QueryControlGroup(control)
+        stop = _StageWatch(control)
         threads = [
             threading.Thread(target=self._work, args=(s, task, stop, ready), daemon=True)
             for s, task in tasks.items()
@@ -84,7 +85,7 @@ class LocalPool:
         self,
         shard: int,
         task: ShardTask,
-        control: QueryControlGroup,
+        control: _StageWatch,
         ready: queue.Queue[tuple[int, Partial | BaseException | None]],
     ) -> None:
         try:
@@ -106,12 +107,11 @@ class LocalPool:
         """Nothing outlives a stage."""
 
 
-class QueryControlGroup(QueryControl):
-    """A control that also stops when the stage it belongs to has ended."""
+class _StageWatch:
+    """A query's control that also stops when the stage it belongs to has ended."""
 
     def __init__(self, control: QueryControl) -> None:
-        super().__init__()
-        self._outer = control
+        self._control = control
         self._halted = threading.Event()
 
     def halt(self) -> None:
@@ -119,20 +119,15 @@ class QueryControlGroup(QueryControl):
         self._halted.set()
 
     @property
-    def threshold(self) -> Threshold | None:  # type: ignore[override]
-        """Threshold of the query."""
-        return self._outer.threshold
-
-    @threshold.setter
-    def threshold(self, value: Threshold | None) -> None:
-        pass
+    def threshold(self) -> Threshold | None:
+        """Best threshold known."""
+        return self._control.threshold
 
     def check(self) -> None:
-        """Stop here if the query or the stage was stopped."""
+        """Stop here if the query or the stage is to stop."""
         if self._halted.is_set():
-            self.cancel()
-            super().check()
-        self._outer.check()
+            raise QueryCancelledError("the stage was stopped")
+        self._control.check()
 
 
 def _drain(ready: queue.Queue[tuple[int, Partial | BaseException | None]]) -> None:

@@ -24,7 +24,7 @@ from masksearch_ray.model.shard import (
     Request,
     SegmentView,
 )
-from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.control import Watch
 from masksearch_ray.runtime.types import ShardTask
 
 __all__ = ["Worker"]
@@ -48,7 +48,7 @@ class Worker:
         self._queries: OrderedDict[tuple[str, bool], ShardQuery] = OrderedDict()
         self._lock = threading.Lock()
 
-    def run(self, task: ShardTask, control: QueryControl) -> Iterator[Partial]:
+    def run(self, task: ShardTask, control: Watch) -> Iterator[Partial]:
         """Run one stage; yields its partials, a `Finished` last."""
         began, read = time.perf_counter(), self._bytes_read(task)
         spent: dict[str, float] = {}
@@ -105,7 +105,7 @@ class Worker:
     def _drive(
         self,
         steps: Generator[Request | Emit, Any, None],
-        control: QueryControl,
+        control: Watch,
         spent: dict[str, float],
     ) -> Iterator[Partial]:
         answer: Any = None
@@ -126,7 +126,7 @@ class Worker:
             answer = self._answer(wanted, control)
             _add(spent, _KINDS[type(wanted)], began)
 
-    def _answer(self, wanted: Request, control: QueryControl) -> Any:
+    def _answer(self, wanted: Request, control: Watch) -> Any:
         if isinstance(wanted, Poll):
             return control.threshold
         if isinstance(wanted, ReadTiles):

@@ -12,10 +12,6 @@ import pyarrow as pa
 
 from masksearch_ray.collection.manifest import Manifest, SegmentSizes
 from masksearch_ray.collection.reader import CollectionReader
-from masksearch_ray.collection.versions import open_manifest
-from masksearch_ray.collection.writer import AppendReport, append
-from masksearch_ray.errors import InputError
-from masksearch_ray.model.progress import Progress, silent
 from masksearch_ray.model.values import pixel_values
 from masksearch_ray.plan.explain import explain_plan
 from masksearch_ray.plan.rules import make_plan
@@ -23,6 +19,7 @@ from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.coordinator import Coordinator
 from masksearch_ray.runtime.types import CollectionSource, Pool, Runtime
 from masksearch_ray.session.catalog import catalog_of, schema_of
+from masksearch_ray.session.changes import Changes
 from masksearch_ray.session.result import Result
 from masksearch_ray.sql import parse
 from masksearch_ray.storage import Storage
@@ -30,7 +27,7 @@ from masksearch_ray.storage import Storage
 __all__ = ["Collection"]
 
 
-class Collection:
+class Collection(Changes):
     """All masks under one URL, at one version; made by `create` and `open`."""
 
     def __init__(
@@ -174,43 +171,6 @@ class Collection:
         masks = self._open_reader().masks([int(mask_id) for mask_id in ids])
         return [pixel_values(m, self._manifest.domain) for m in masks] if scaled else masks
 
-    # -- changes ------------------------------------------------------------------------------
-
-    def append(
-        self,
-        masks: npt.NDArray[Any] | Iterable[npt.NDArray[Any]],
-        rows: Any = None,
-        *,
-        progress: Progress = silent,
-    ) -> AppendReport:
-        """Append masks with their metadata, all or none.
-
-        Parameters
-        ----------
-        masks : numpy.ndarray or iterable of numpy.ndarray
-            ``(N, H, W)``, or arrays ``(H, W)`` of sizes and dtypes that may differ.
-        rows : pyarrow.Table, pandas.DataFrame or dict of columns, optional
-            One row a mask; ``mask_id`` may be left out.
-
-        Raises
-        ------
-        DataError
-            Masks or rows that cannot be taken; the collection stays as it was.
-        """
-        self._require_newest()
-        report = append(self._storage, masks, rows, progress=progress)
-        self.refresh()
-        return report
-
-    def refresh(self) -> Self:
-        """See the newest version."""
-        if not self._pinned:
-            manifest = open_manifest(self._storage)
-            if manifest.version != self._manifest.version:
-                self._manifest = manifest
-                self._drop()
-        return self
-
     def close(self) -> None:
         """End the workers that serve this collection."""
         self._drop()
@@ -266,12 +226,3 @@ class Collection:
         if self._pool is not None:
             self._pool.close()
         self._pool = self._reader = None
-
-    def _require_newest(self) -> None:
-        if self._pinned:
-            raise InputError(
-                f"{self.url} was opened at version {self.version}, which cannot be changed; "
-                "open it without a version"
-            )
-
-

@@ -8,15 +8,14 @@ from typing import Any, Literal
 
 from masksearch_ray.collection.versions import create_collection, open_manifest
 from masksearch_ray.model.query import Catalog, Field
-from masksearch_ray.model.roi import Roi
 from masksearch_ray.model.values import Domain
 from masksearch_ray.runtime.factory import open_runtime
 from masksearch_ray.runtime.types import Runtime
+from masksearch_ray.session.changes import regions_of
 from masksearch_ray.session.collection import Collection
-from masksearch_ray.sql import parse_roi
 from masksearch_ray.storage import open_storage
 
-__all__ = ["create", "named_rois", "open"]
+__all__ = ["create", "open"]
 
 
 def create(
@@ -65,20 +64,14 @@ def create(
     """
     url = fspath(url)
     options = dict(storage_options or {})
-    regions = rois if isinstance(rois, str) and rois == "auto" else named_rois(rois)
-    create_collection(open_storage(url, options), Domain(*map(float, domain)), nan, cell, bins, regions)
+    regions = regions_of(rois, _expected)
+    storage = open_storage(url, options)
+    create_collection(storage, Domain(*map(float, domain)), nan, cell, bins, regions)
     return open(url, runtime, address, options)
 
 
-def named_rois(rois: Any, catalog: Catalog | None = None) -> tuple[Roi, ...]:
-    """Regions as users name them; names of columns not there yet mean box columns."""
-    listed = [rois] if isinstance(rois, str) else list(rois)
-    if len(listed) == 4 and all(isinstance(part, int) for part in listed):
-        listed = [tuple(listed)]
-    return tuple(parse_roi(roi, catalog or _expected(roi)) for roi in listed)
-
-
 def _expected(roi: Any) -> Catalog:
+    """There are no columns yet: a name means a box column to come."""
     names = [roi] if isinstance(roi, str) and roi.isidentifier() and roi != "full_image" else []
     return Catalog("masks", {name: Field(name, "box") for name in names}, Domain())
 

@@ -60,7 +60,8 @@ class Result:
 
     def to_pandas(self) -> pd.DataFrame:
         """The whole answer as a DataFrame; needs pandas."""
-        return self.table.to_pandas()
+        frame: pd.DataFrame = self.table.to_pandas()
+        return frame
 
     def to_pylist(self) -> list[dict[str, object]]:
         """The whole answer as one dict a row."""
