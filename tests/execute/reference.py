@@ -98,6 +98,7 @@ class Cell:
 
 
 INTS = st.one_of(
+    st.integers(-1, 1),
     st.integers(-9, 9),
     st.integers(-(2**63), 2**63 - 1),
     st.sampled_from(
@@ -106,6 +107,7 @@ INTS = st.one_of(
 )
 FLOATS = st.one_of(
     st.sampled_from([0.0, 0.5, -0.5, 1.5, 2.5, 0.1, 1e308, -1e308, 5e-324, 2.0**53, 2.0**63]),
+    st.integers(-1, 1).map(float),
     st.integers(-9, 9).map(float),
     st.floats(allow_nan=False, allow_infinity=False),
 ).map(lambda value: value + 0.0)
@@ -139,7 +141,8 @@ def inside(kind: str, lower: Any, upper: Any) -> st.SearchStrategy[Any]:
         middle = st.floats(lower, upper).map(lambda value: value + 0.0)
     else:
         middle = st.sampled_from([lower, upper])
-    return st.one_of(st.sampled_from([lower, upper]), middle)
+    zero = [NEUTRAL[kind]] if lower <= NEUTRAL[kind] <= upper else []
+    return st.one_of(st.sampled_from([lower, upper, *zero]), middle)
 
 
 def array(kind: str, values: list[Any]) -> np.ndarray:
