@@ -17,7 +17,7 @@ from masksearch_ray.collection.pixels import PixelContext, Positions
 from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.sources.images import read_png
 from masksearch_ray.collection.sources.location import suffix_of
-from masksearch_ray.collection.sources.npy import object_window, read_header, read_rows
+from masksearch_ray.collection.sources.npy import object_window, read_array, read_header, read_rows
 from masksearch_ray.collection.values import check_values
 from masksearch_ray.collection.versions import object_url
 from masksearch_ray.errors import DamagedError, DataError, StorageError
@@ -135,7 +135,7 @@ class RegisteredPixels:
         header = read_header(window, size, url)
         if record.part is None:
             self._counter.add(bytes=size, requests=1)
-            return read_rows(window, header, 0, header.shape[0])
+            return read_array(window, header)
         row = math.prod(header.shape[1:]) * header.dtype.itemsize
         self._counter.add(bytes=header.offset + row, requests=2)
         return np.asarray(read_rows(window, header, record.part, record.part + 1)[0])

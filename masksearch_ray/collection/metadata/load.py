@@ -16,7 +16,6 @@ import pyarrow.feather
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from masksearch_ray.collection.rows import normalise
 from masksearch_ray.collection.sources.location import locate, suffix_of
 from masksearch_ray.errors import DataError
 
@@ -58,15 +57,18 @@ def load_table(source: object, text: Sequence[str], options: Mapping[str, Any] |
     DataError
         If it cannot be read; the text names it.
     """
-    if not isinstance(source, str | os.PathLike):
-        table = normalise(source)
-        return Loaded("metadata", table, _digest_of(table))
-    name, data = read_object(os.fspath(source), options)
+    name, data = "metadata", None
+    if isinstance(source, str | os.PathLike):
+        name, data = read_object(os.fspath(source), options)
     try:
-        table = normalise(_parse(name, data, text))
+        table = _as_table(source) if data is None else _parse(name, data, text)
+        names = table.schema.names
+        if len(set(names)) < len(names):
+            raise DataError(f"a column is there twice: {names}")
     except (pa.ArrowException, OSError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{name}: {error}") from error
-    return Loaded(name, table, hashlib.sha256(data).hexdigest())
+    digest = _digest_of(table) if data is None else hashlib.sha256(data).hexdigest()
+    return Loaded(name, table, digest)
 
 
 def read_object(url: str, options: Mapping[str, Any] | None) -> tuple[str, bytes]:
@@ -75,6 +77,14 @@ def read_object(url: str, options: Mapping[str, Any] | None) -> tuple[str, bytes
     if [info.key for info in location.infos] != [location.prefix]:
         raise DataError(f"{location.url}: a folder; a file wanted")
     return location.url, location.storage.get(location.prefix)
+
+
+def _as_table(source: Any) -> pa.Table:
+    if isinstance(source, pa.Table):
+        return source
+    if hasattr(source, "columns") and hasattr(source, "to_dict"):  # a pandas data frame
+        return pa.Table.from_pandas(source, preserve_index=False).replace_schema_metadata()
+    return pa.table(dict(source) if isinstance(source, Mapping) else source)
 
 
 def _parse(name: str, data: bytes, text: Sequence[str]) -> pa.Table:

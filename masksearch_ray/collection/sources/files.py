@@ -5,8 +5,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Container, Iterable, Iterator, Sequence
 
-import numpy as np
-
 from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.sources.images import read_png, read_tiff
 from masksearch_ray.collection.sources.location import Location, suffix_of
@@ -14,6 +12,7 @@ from masksearch_ray.collection.sources.npy import (
     NpyHeader,
     Window,
     object_window,
+    read_array,
     read_header,
     read_rows,
 )
@@ -23,7 +22,6 @@ from masksearch_ray.collection.sources.types import (
     Mask,
     SourceBatch,
     batched,
-    native,
 )
 from masksearch_ray.errors import DataError, MaskSearchError
 from masksearch_ray.storage import ObjectInfo
@@ -115,22 +113,21 @@ class FileSource:
                 f"{self._location.url_of(info.key)}: an array of shape {header.shape}; "
                 "(height, width) or (N, height, width) wanted"
             )
-        return [(info.key, read_rows(window, header, 0, header.shape[0]))]
+        return [(info.key, read_array(window, header))]
 
     def _read_npz(self, info: ObjectInfo, done: Container[str]) -> Iterator[Named]:
         name = self._location.url_of(info.key)
         try:
             with (
                 open_ranged(self._storage, info.key, info.size) as stream,
-                np.load(stream, allow_pickle=False) as arrays,
+                zipfile.ZipFile(stream) as archive,
             ):
-                for array in arrays.files:
+                for member in archive.namelist():
+                    array = member.removesuffix(".npy")
                     key = f"{info.key}#{array}"
                     if key not in done:
-                        yield key, _member(arrays, array, name)
-        except MaskSearchError:
-            raise
-        except (zipfile.BadZipFile, ValueError, EOFError) as error:
+                        yield key, _member(archive, member, f"{name}: array {array!r}")
+        except (zipfile.BadZipFile, EOFError) as error:
             raise DataError(f"{name}: not a .npz file, or a truncated one: {error}") from error
 
     def _window(self, info: ObjectInfo, whole: int) -> Window:
@@ -140,16 +137,18 @@ class FileSource:
         return read_header(window, info.size, self._location.url_of(info.key))
 
 
-def _member(arrays: np.lib.npyio.NpzFile, array: str, name: str) -> Mask:
+def _member(archive: zipfile.ZipFile, member: str, name: str) -> Mask:
     try:
-        mask = arrays[array]
+        data = archive.read(member)
     except MaskSearchError:
         raise
-    except Exception as error:  # zip, zlib and NumPy each raise their own of damaged data
-        raise DataError(f"{name}: array {array!r} is unreadable or truncated: {error}") from error
-    if not isinstance(mask, np.ndarray):
-        raise DataError(f"{name}: member {array!r} is no array")
-    return native(mask)
+    except Exception as error:  # zip and zlib each raise their own of damaged data
+        raise DataError(f"{name} is unreadable or truncated: {error}") from error
+
+    def window(start: int, stop: int) -> bytes:
+        return data[start:stop]
+
+    return read_array(window, read_header(window, len(data), name))
 
 
 def _stack(key: str, window: Window, header: NpyHeader, done: Container[str]) -> Iterator[Named]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +14,17 @@ from masksearch_ray.collection.sources.types import Mask, native
 from masksearch_ray.errors import DataError
 from masksearch_ray.storage import Storage
 
-__all__ = ["NpyHeader", "Window", "object_window", "read_header", "read_rows"]
+__all__ = ["NpyHeader", "Window", "object_window", "read_array", "read_header", "read_rows"]
 
 Window = Callable[[int, int], bytes | memoryview]
 """Bytes ``start:stop`` of a file."""
 
 _MAGIC = b"\x93NUMPY"
 _FIRST_READ = 256
-_MAX_HEADER = 10_000  # NumPy's own limit for files that are not trusted
+_LONGEST_HEADER = 10_000  # NumPy's own limit for files that are not trusted
+_FIELD = re.compile(
+    r"""['"](?P<key>\w+)['"]:\s*(?P<value>True|False|\((?:\d+L?(?:,\s*|(?=\))))*\)|(?P<q>['"])[<>|=]?[a-zA-Z]\d*(?P=q))"""
+)
 
 
 @dataclass(frozen=True)
@@ -67,35 +70,44 @@ def read_header(window: Window, size: int, name: str) -> NpyHeader:
         If it is no .npy file, is shorter than its header says, or holds Python objects.
     """
     head = bytes(window(0, min(size, _FIRST_READ)))
-    try:
-        header = _parse(head, lambda stop: bytes(window(0, min(stop, size))))
-    except DataError as error:
-        raise DataError(f"{name}: {error}") from None
-    except Exception as error:  # the parser raises whatever a damaged header makes it stumble over
-        raise DataError(f"{name}: not a .npy file, or a damaged one: {error}") from error
-    if header.dtype.hasobject:
-        raise DataError(f"{name}: holds Python objects, which are never unpickled")
+    if len(head) < 12 or not head.startswith(_MAGIC):
+        raise DataError(f"{name}: not a .npy file")
+    if head[6] not in (1, 2):
+        raise DataError(f"{name}: a .npy file of version {head[6]}, which holds no plain array")
+    start = 10 if head[6] == 1 else 12
+    offset = start + int.from_bytes(head[8:start], "little")
+    if offset > min(size, _LONGEST_HEADER):
+        raise DataError(f"{name}: not a .npy file, or a damaged one: its header is too long")
+    if offset > len(head):
+        head = bytes(window(0, offset))
+    header = _parse(head[start:offset].decode("latin-1"), offset, name)
     if size < header.stop:
         raise DataError(f"{name}: truncated: {size} of {header.stop} bytes")
     return header
 
 
-def _parse(head: bytes, more: Callable[[int], bytes]) -> NpyHeader:
-    if len(head) < 12 or not head.startswith(_MAGIC):
-        raise DataError("not a .npy file")
-    version = head[6]
-    if version not in (1, 2):
-        raise DataError(f"a .npy file of version {version}, which holds no plain array")
-    start = 10 if version == 1 else 12
-    offset = start + int.from_bytes(head[8:start], "little")
-    if offset > _MAX_HEADER:
-        raise DataError(f"its header claims {offset} bytes")
-    stream = io.BytesIO((head if offset <= len(head) else more(offset))[8:])
-    read = np.lib.format.read_array_header_1_0 if version == 1 else None
-    shape, fortran, dtype = (read or np.lib.format.read_array_header_2_0)(stream)
-    if any(side < 0 for side in shape):
-        raise DataError(f"a negative side in shape {shape}")
-    return NpyHeader(tuple(int(side) for side in shape), dtype, fortran, offset)
+def _parse(text: str, offset: int, name: str) -> NpyHeader:
+    # Not by NumPy's own reader: it calls `ast`, which in Python 3.11 fails now and then where
+    # several threads use it.
+    found = {match["key"]: match["value"] for match in _FIELD.finditer(text)}
+    if "|O" in found.get("descr", "") or "'O'" in found.get("descr", ""):
+        raise DataError(f"{name}: holds Python objects, which are never unpickled")
+    if set(found) != {"descr", "fortran_order", "shape"}:
+        raise DataError(f"{name}: not a .npy file of a plain array, or a damaged one")
+    try:
+        dtype = np.dtype(found["descr"].strip("'\""))
+    except TypeError as error:
+        raise DataError(f"{name}: pixels of unknown type {found['descr']}") from error
+    shape = tuple(int(side) for side in re.findall(r"\d+", found["shape"]))
+    return NpyHeader(shape, dtype, found["fortran_order"] == "True", offset)
+
+
+def read_array(window: Window, header: NpyHeader) -> Mask:
+    """Read the whole array, in this machine's byte order."""
+    whole = np.frombuffer(window(header.offset, header.stop), header.dtype)
+    if header.fortran:
+        return native(np.ascontiguousarray(whole.reshape(header.shape[::-1]).T))
+    return native(whole.reshape(header.shape))
 
 
 def read_rows(window: Window, header: NpyHeader, start: int, stop: int) -> Mask:
@@ -104,9 +116,7 @@ def read_rows(window: Window, header: NpyHeader, start: int, stop: int) -> Mask:
     The rows of an array in Fortran order are scattered, so all of it is read.
     """
     if header.fortran:
-        data = window(header.offset, header.stop)
-        whole = np.frombuffer(data, header.dtype).reshape(header.shape, order="F")
-        return native(np.ascontiguousarray(whole[start:stop]))
+        return read_array(window, header)[start:stop]
     row = math.prod(header.shape[1:]) * header.dtype.itemsize
     data = window(header.offset + start * row, header.offset + stop * row)
     return native(np.frombuffer(data, header.dtype).reshape(stop - start, *header.shape[1:]))

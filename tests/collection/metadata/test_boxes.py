@@ -67,6 +67,13 @@ def test_sizes_in_image_pixels_are_scaled() -> None:
     assert boxes(source, given) == [[20, 10, 81, 30], [1, 2, 4, 6]]
 
 
+def test_sizes_given_as_lists_of_integers_are_not_taken_for_corners() -> None:
+    table = {"file": FILES, "bbox": [[10, 20, 3, 4], None]}
+    maker = RowMaker(RowOptions([table], boxes={"b": BoxColumns(("bbox",), "size")}), FILES)
+    found = maker.rows(FILES, [(100, 200)] * 2)
+    assert found.column("b").to_pylist() == [[10, 20, 13, 24], None]
+
+
 def test_decimals_are_added_as_written() -> None:
     assert 0.1 + 0.2 > 0.3
     assert pixel_box([29.1, 0.1, 0.9, 0.9], "size", (50, 50)) == (29, 0, 30, 1)

@@ -187,7 +187,6 @@ def test_asked_for_column_is_missing() -> None:
         ("m.csv", b"file,\xff\xfe\na,1\n"),
         ("m.csv", b""),
         ("m.csv", b"file,file\na,b\n"),
-        ("m.csv", b"file,__block\na,1\n"),
         ("m.json", b'[{"file": "a"}, 3]'),
         ("m.json", b"[" * 100_000),
         ("m.jsonl", b'{"file": '),
