@@ -1,0 +1,16 @@
+"""The benchmark: a workload like saliency maps, alternatives, and both timed in one run."""
+
+from __future__ import annotations
+
+from .run import BenchOptions, BenchReport, QueryTiming, Spread, run_bench
+from .workload import Workload, make_workload
+
+__all__ = [
+    "BenchOptions",
+    "BenchReport",
+    "QueryTiming",
+    "Spread",
+    "Workload",
+    "make_workload",
+    "run_bench",
+]

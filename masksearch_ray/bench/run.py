@@ -1,0 +1,259 @@
+"""Engine and NumPy on the same masks in the same run, their answers compared."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FailedError, InputError
+from ..model.progress import Progress, silent
+from ..session import Collection, create, open
+from .alternatives import NumpyMasks
+from .workload import Workload, make_workload
+
+__all__ = ["BenchOptions", "BenchReport", "QueryTiming", "Spread", "run_bench"]
+
+_LOW = 0.6
+_SELECTED = 0.01
+_K = 25
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What is measured.
+
+    Parameters
+    ----------
+    masks : int
+        Masks in the workload.
+    side : int
+        Their height and width, pixels.
+    repeats : int
+        Times that each query is timed, at least 1.
+    seed : int
+        Of the workload.
+    runtime : {"local", "ray"}
+        What answers the queries.
+    address : str, optional
+        Of the Ray cluster.
+    """
+
+    masks: int = 500
+    side: int = 448
+    repeats: int = 5
+    seed: int = 0
+    runtime: str = "local"
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1:
+            raise InputError(f"{self.repeats} repeats: at least 1 wanted")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Repeated measurements of one time, in seconds."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return statistics.median(self.seconds)
+
+    @property
+    def low(self) -> float:
+        """The smallest."""
+        return min(self.seconds)
+
+    @property
+    def high(self) -> float:
+        """The largest."""
+        return max(self.seconds)
+
+
+@dataclass(frozen=True)
+class QueryTiming:
+    """One query, asked of both.
+
+    Parameters
+    ----------
+    name : str
+        What is asked, in words.
+    sql : str
+        The query.
+    rows : int
+        Rows of the answer, the same from both.
+    first : float
+        Seconds of the first query after opening, when nothing is in memory.
+    engine, numpy : Spread
+        Later queries, and NumPy with all masks in memory.
+    verified : int
+        Rows of which pixels were read.
+    bytes_read : int
+        By the first query.
+    """
+
+    name: str
+    sql: str
+    rows: int
+    first: float
+    engine: Spread
+    numpy: Spread
+    verified: int
+    bytes_read: int
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long NumPy takes, by the medians."""
+        return self.numpy.median / self.engine.median
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """What was measured.
+
+    Parameters
+    ----------
+    options : BenchOptions
+    ingest_seconds : float
+        For all masks.
+    raw_bytes, pixel_bytes, index_bytes : int
+        The masks as given, their tiles, the whole index.
+    bounds_seconds : float
+        Median for the bounds of all masks, from the index in memory.
+    queries : tuple of QueryTiming
+    """
+
+    options: BenchOptions
+    ingest_seconds: float
+    raw_bytes: int
+    pixel_bytes: int
+    index_bytes: int
+    bounds_seconds: float
+    queries: tuple[QueryTiming, ...]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A query, the same asked of NumPy, and how the answers compare."""
+
+    name: str
+    sql: str
+    numpy: Callable[[], Sequence[int]]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_bench(options: BenchOptions, progress: Progress = silent) -> BenchReport:
+    """Ingest a workload, time each query on it, and NumPy beside it.
+
+    Parameters
+    ----------
+    options : BenchOptions
+    progress : Progress
+        Told of the ingest.
+
+    Raises
+    ------
+    FailedError
+        An answer differs from NumPy's.
+    """
+    workload = make_workload(options.masks, options.side, options.seed)
+    with tempfile.TemporaryDirectory(prefix="masksearch-bench-") as folder:
+        url = f"{folder}/bench"
+        with create(url) as collection:
+            report = collection.append(
+                workload.masks, {"object_box": list(workload.boxes)}, progress=progress
+            )
+        questions = _questions(workload)
+        bounds = _bounds_seconds(url, questions[0], options)
+        timings = tuple(_timed(url, question, options) for question in questions)
+    return BenchReport(
+        options=options,
+        ingest_seconds=report.seconds,
+        raw_bytes=report.sizes.raw,
+        pixel_bytes=report.sizes.pixels,
+        index_bytes=report.sizes.index,
+        bounds_seconds=bounds,
+        queries=timings,
+    )
+
+
+def _questions(workload: Workload) -> list[_Question]:
+    """Ask for a filter on a constant box, one on each mask's object, a top-k of shares."""
+    numpy = NumpyMasks(workload.masks)
+    side = workload.masks.shape[1]
+    x0, y0, x1, y1 = (side * edge // 448 for edge in (50, 50, 200, 200))
+    box = np.array([x0, y0, x1, y1], np.int32)
+    return [
+        _filter("filter, constant box", f"box({x0}, {y0}, {x1}, {y1})", box, numpy),
+        _filter("filter, box of each mask", "object_box", workload.boxes, numpy),
+        _Question(
+            f"top {_K}, share of each mask's box",
+            f"SELECT mask_id FROM masks ORDER BY CP(mask, object_box, ({_LOW}, 1.0))"
+            f" / area(object_box) LIMIT {_K}",
+            lambda: numpy.lowest(workload.boxes, _LOW, _K),
+        ),
+    ]
+
+
+def _filter(name: str, roi: str, boxes: NDArray[np.int32], numpy: NumpyMasks) -> _Question:
+    """Ask for the masks that are among the first hundredth by their count."""
+    least = int(np.quantile(numpy.count(boxes, _LOW), 1 - _SELECTED))
+    sql = f"SELECT mask_id FROM masks WHERE CP(mask, {roi}, ({_LOW}, 1.0)) > {least}"
+    return _Question(name, sql, lambda: numpy.above(boxes, _LOW, least))
+
+
+def _timed(url: str, question: _Question, options: BenchOptions) -> QueryTiming:
+    with open(url, options.runtime, options.address) as collection:
+        first = collection.sql(question.sql)
+        answer = first.table.column("mask_id").to_pylist()
+        expected = list(question.numpy())
+        _compare(question, answer, expected)
+        engine = _seconds(lambda: collection.sql(question.sql).table, options.repeats)
+    return QueryTiming(
+        name=question.name,
+        sql=question.sql,
+        rows=len(answer),
+        first=first.stats.seconds,
+        engine=engine,
+        numpy=_seconds(question.numpy, options.repeats),
+        verified=first.stats.rows_verified,
+        bytes_read=first.stats.bytes_read,
+    )
+
+
+def _compare(question: _Question, answer: list[int], expected: list[int]) -> None:
+    """Answers as positions: ids are given from 0 on, in the order of the masks."""
+    if answer != expected:
+        raise FailedError(
+            f"{question.name}: the engine found {len(answer)} masks, NumPy {len(expected)}, "
+            f"and they differ: {question.sql}"
+        )
+
+
+def _bounds_seconds(url: str, question: _Question, options: BenchOptions) -> float:
+    with open(url) as collection:
+        _warm(collection, question.sql)
+        return _seconds(lambda: collection.count_bounds(question.sql), options.repeats).median
+
+
+def _warm(collection: Collection, sql: str) -> None:
+    """Bring the index columns of a query into memory."""
+    collection.count_bounds(sql)
+
+
+def _seconds(work: Callable[[], object], repeats: int) -> Spread:
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return Spread(tuple(seconds))

@@ -1,0 +1,204 @@
+"""``ingest`` and ``register``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..errors import InputError
+from .build_options import (
+    Bins,
+    Boxes,
+    Cell,
+    Constants,
+    Domain,
+    Images,
+    Key,
+    MaskColumn,
+    Metadata,
+    NanPolicy,
+    On,
+    Round,
+    Shape,
+    Source,
+)
+from .entry import Interrupted
+from .fresh import Creation, opened_or_created
+from .help import add_command
+from .options import Collection, StorageOption
+from .output import say
+from .parse import named_values, pair
+from .progress import progress
+from .text import count, duration, percent, size
+
+if TYPE_CHECKING:
+    from ..collection.ingest_run import IngestReport
+
+__all__ = ["add_to"]
+
+_GROUP = "From folder to collection"
+_AGAIN = "run the same command again to continue; nothing is added twice"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    add_command(
+        app,
+        ingest,
+        _GROUP,
+        "masksearch ingest maps/ masks/ --metadata rows.csv --images photos/",
+        "masksearch ingest maps/ gradcam/ --set model_id=1 \\",
+        "    --box object_box=coco:instances.json",
+        "masksearch ingest depth/ depth.zarr --domain 0,10 --nan keep",
+    )
+    add_command(
+        app,
+        register,
+        _GROUP,
+        "masksearch register maps/ s3://bucket/masks/ --metadata rows.csv",
+    )
+
+
+def ingest(
+    collection: Collection,
+    source: Source,
+    metadata: Metadata,
+    box: Boxes,
+    set_: Constants,
+    storage_option: StorageOption,
+    on: On = None,
+    images: Images = None,
+    column: MaskColumn = None,
+    key: Key = None,
+    shape: Shape = None,
+    dtype: Round = None,
+    domain: Domain = None,
+    nan: NanPolicy = None,
+    cell: Cell = None,
+    bins: Bins = None,
+) -> None:
+    """Copy masks and what is known of them into a collection.
+
+    The collection is created if there is none, and the masks are indexed. All masks are added, or
+    on any error none. If it is interrupted, the same command continues where it was; run again
+    later, it adds what is new.
+    """
+    creation = Creation(_low_high(domain), nan.value if nan else None, cell, bins)
+    rows = _rows(source, metadata, on, box, images, set_, storage_option)
+    try:
+        with opened_or_created(collection, storage_option, creation) as col, progress() as bar:
+            report = col.ingest(
+                source,
+                column=column,
+                key=key,
+                shape=_height_width(shape),
+                dtype=dtype.value if dtype else None,
+                progress=bar,
+                **rows,
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(_AGAIN) from None
+    _tell(report)
+
+
+def register(
+    collection: Collection,
+    source: Source,
+    metadata: Metadata,
+    box: Boxes,
+    set_: Constants,
+    storage_option: StorageOption,
+    on: On = None,
+    images: Images = None,
+    domain: Domain = None,
+    nan: NanPolicy = None,
+    cell: Cell = None,
+    bins: Bins = None,
+) -> None:
+    """Add .npy or .png masks where they lie, without a copy.
+
+    The first query that touches masks indexes them, the next ones use what it has built. The files
+    must stay as they are: one that has changed since is an error that names it.
+    """
+    creation = Creation(_low_high(domain), nan.value if nan else None, cell, bins)
+    rows = _rows(source, metadata, on, box, images, set_, storage_option)
+    with opened_or_created(collection, storage_option, creation) as col, progress() as bar:
+        report = col.register(source, progress=bar, **rows)
+    typer.echo(f"registered {count(report.rows, 'mask')}: version {report.version}")
+
+
+def _rows(
+    source: str,
+    metadata: Sequence[str],
+    on: str | None,
+    boxes: Sequence[str],
+    images: str | None,
+    constants: Sequence[str],
+    storage: Sequence[str],
+) -> dict[str, Any]:
+    """Arguments that say what is known of the masks."""
+    places = [source, *metadata, *([images] if images else [])]
+    remote = all("://" in place for place in places)
+    return {
+        "metadata": list(metadata),
+        "on": on,
+        "boxes": dict(_box(text) for text in boxes),
+        "images": images,
+        "columns": named_values(constants, "--set"),
+        # Folders take no options: they are meant for the collection alone where any is local.
+        "storage_options": named_values(storage, "--storage-option") if remote else None,
+    }
+
+
+def _box(text: str) -> tuple[str, Any]:
+    """Read ``NAME=FROM``."""
+    from ..collection.metadata import BoxColumns, Coco
+
+    name, _, source = (part.strip() for part in text.partition("="))
+    if not (name and source):
+        raise InputError(f"--box {text!r}: NAME=FROM wanted, as in object_box=x0,y0,x1,y1")
+    if source.startswith("coco:"):
+        return name, Coco(source.removeprefix("coco:"))
+    columns = tuple(part.strip() for part in source.removeprefix("xywh:").split(","))
+    return name, BoxColumns(columns, "size" if source.startswith("xywh:") else "corners")
+
+
+def _low_high(text: str | None) -> tuple[float, float] | None:
+    return None if text is None else pair(text, "--domain")
+
+
+def _height_width(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    height, width = pair(text, "--shape")
+    if height != int(height) or width != int(width):
+        raise InputError(f"--shape {text}: whole numbers HEIGHT,WIDTH wanted")
+    return int(height), int(width)
+
+
+def _tell(report: IngestReport) -> None:
+    """Say what was added and what it takes."""
+    sizes = report.sizes
+    rate = f" ({report.rows / report.seconds:,.0f} masks/s)" if report.seconds > 0 else ""
+    typer.echo(
+        f"{count(report.rows, 'mask')} added in {duration(report.seconds)}{rate}: "
+        f"version {report.version}"
+    )
+    if report.rows:
+        share = percent(sizes.index, sizes.pixels)
+        typer.echo(
+            f"{size(sizes.raw)} as given, {size(sizes.stored)} stored: "
+            f"pixels {size(sizes.pixels)}, metadata {size(sizes.rows)}, "
+            f"index {size(sizes.index)}, {share} of the pixels (CHI {size(sizes.chi)}, "
+            f"ROI histograms {size(sizes.histograms)}, tile directory {size(sizes.directory)})"
+        )
+    if report.resumed:
+        say(f"{count(report.resumed, 'mask')} of these were done by a run that was interrupted")
+    if report.skipped:
+        say(f"{count(report.skipped, 'mask')} were there already")
+    for column, rows in report.boxes_beyond.items():
+        say(
+            f"{column}: in {count(rows, 'row')} boxes reach beyond the mask, and are clipped on use"
+        )

@@ -1,0 +1,184 @@
+"""Arguments and options of ``ingest`` and ``register``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Bins",
+    "Boxes",
+    "Cell",
+    "Constants",
+    "Domain",
+    "Floats",
+    "Images",
+    "Key",
+    "MaskColumn",
+    "Metadata",
+    "Nan",
+    "NanPolicy",
+    "On",
+    "Round",
+    "Shape",
+    "Source",
+]
+
+_META = "What is known of the masks"
+_NEW = "Where the collection is new"
+_FROM = "How masks lie in the source"
+
+
+class Floats(StrEnum):
+    """Types to which pixels of wider floats may be rounded."""
+
+    float16 = "float16"
+    float32 = "float32"
+
+
+class Nan(StrEnum):
+    """What becomes of masks that hold NaN."""
+
+    reject = "reject"
+    keep = "keep"
+
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="Folder, prefix or file of .npy, .npz, .png or .tif masks; a Zarr array; Parquet or "
+        "Arrow files with a column of masks.",
+        show_default=False,
+    ),
+]
+Metadata = Annotated[
+    list[str],
+    typer.Option(
+        "--metadata",
+        "-m",
+        metavar="FILE",
+        help="CSV, Parquet or JSON lines, one row a mask, joined by file name; may be repeated.",
+        rich_help_panel=_META,
+        show_default=False,
+        default_factory=list,
+    ),
+]
+On = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Its column of file names; else file, filename, path, …",
+        rich_help_panel=_META,
+        show_default=False,
+    ),
+]
+Boxes = Annotated[
+    list[str],
+    typer.Option(
+        "--box",
+        metavar="NAME=FROM",
+        help="A column of boxes, from four columns x0,y0,x1,y1, from one column of lists, "
+        "from xywh:x,y,w,h, or from coco:FILE.json; may be repeated.",
+        rich_help_panel=_META,
+        show_default=False,
+        default_factory=list,
+    ),
+]
+Images = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="The images, found by the masks' names; fills image_path.",
+        rich_help_panel=_META,
+        show_default=False,
+    ),
+]
+Constants = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A column with one value for all, such as model_id=1; may be repeated.",
+        rich_help_panel=_META,
+        show_default=False,
+        default_factory=list,
+    ),
+]
+MaskColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--column",
+        metavar="NAME",
+        help="Column of a table, or array of a Zarr group, that holds the masks.",
+        rich_help_panel=_FROM,
+        show_default=False,
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Column of a table that names the masks.",
+        rich_help_panel=_FROM,
+        show_default=False,
+    ),
+]
+Shape = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HEIGHT,WIDTH",
+        help="Of masks in flat lists.",
+        rich_help_panel=_FROM,
+        show_default=False,
+    ),
+]
+Round = Annotated[
+    Floats | None,
+    typer.Option(
+        "--dtype",
+        help="Round masks of other floats to this type; float64 is not stored.",
+        rich_help_panel=_FROM,
+        show_default=False,
+    ),
+]
+Domain = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH",
+        help="Smallest and largest value of a pixel; 0,1 by default.",
+        rich_help_panel=_NEW,
+        show_default=False,
+    ),
+]
+NanPolicy = Annotated[
+    Nan | None,
+    typer.Option(
+        help="Whether masks may hold NaN; reject by default.",
+        rich_help_panel=_NEW,
+        show_default=False,
+    ),
+]
+Cell = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PIXELS",
+        min=1,
+        help="Side of the index's cells; by the masks' size by default.",
+        rich_help_panel=_NEW,
+        show_default=False,
+    ),
+]
+Bins = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Bins of the index; 20 by default, 256 make every count on uint8 masks exact "
+        "where a region has a histogram.",
+        rich_help_panel=_NEW,
+        show_default=False,
+    ),
+]

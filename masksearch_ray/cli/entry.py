@@ -1,0 +1,102 @@
+"""From the process's arguments to its exit status: every failure becomes one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from ..errors import MaskSearchError, QueryError
+from .text import printable
+
+__all__ = ["Interrupted", "main"]
+
+INTERRUPTED = 130
+"""Exit status of a process ended by Ctrl-C, as shells count it."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during work of which the user should know how it can go on."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; by default those of the process.
+
+    Returns
+    -------
+    int
+        0, or the exit status of the failure: 2 where the input cannot be taken, 1 where carrying it
+        out failed, 130 after Ctrl-C.
+    """
+    arguments, debug = _without_debug(sys.argv[1:] if argv is None else argv)
+    try:
+        _invoke(arguments)
+        sys.stdout.flush()
+    except typer.Exit as done:
+        return done.exit_code
+    except BrokenPipeError:
+        return _reader_has_left()
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        status, message = _verdict(error)
+        print(message, file=sys.stderr)
+        return status
+    return 0
+
+
+def _without_debug(argv: Sequence[str]) -> tuple[list[str], bool]:
+    """Take ``--debug`` out, wherever it stands before a ``--``."""
+    end = list(argv).index("--") if "--" in argv else len(argv)
+    options = [argument for argument in argv[:end] if argument != "--debug"]
+    return [*options, *argv[end:]], len(options) < end
+
+
+def _invoke(arguments: list[str]) -> None:
+    from .app import app
+
+    command = typer.main.get_command(app)
+    with command.make_context("masksearch", arguments) as context:
+        command.invoke(context)
+
+
+def _verdict(error: BaseException) -> tuple[int, str]:
+    """Exit status and the line, or for SQL the lines, that say what happened."""
+    match error:
+        case KeyboardInterrupt():
+            return INTERRUPTED, f"interrupted{f': {error}' if str(error) else ''}"
+        case QueryError():
+            return error.exit_status, f"error: {printable(str(error), keep_lines=True)}"
+        case MaskSearchError():
+            return error.exit_status, f"error: {printable(str(error))}"
+        case typer.TyperException():
+            return 2, f"error: {printable(_usage(error))}"
+        case typer.Abort():
+            return 1, "aborted"
+        case _:
+            told = printable(f"{type(error).__name__}: {error}")
+            return 1, f"internal error: {told} (run with --debug for the traceback)"
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Word a usage error as a line that ends with where help is."""
+    format_message = getattr(error, "format_message", lambda: str(error))
+    message = " ".join(str(format_message()).split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "masksearch"
+    return f"{message} (see '{path} --help')"
+
+
+def _reader_has_left() -> int:
+    """End quietly, as when ``head`` has seen enough."""
+    # What is still buffered would fail again when the interpreter flushes it at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,172 @@
+"""``get``: masks as arrays and as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import FailedError, InputError
+from .help import add_command
+from .opening import opened
+from .options import Collection, Parameters, Region, StorageOption, Version
+from .output import say
+from .parse import box_or_text, named_values
+from .pictures import Overlay, Painter
+from .query import statement_text
+from .text import count
+
+if TYPE_CHECKING:
+    from ..session import Collection as OpenCollection
+
+__all__ = ["add_to"]
+
+_BATCH = 64
+
+
+class Files(StrEnum):
+    """Which files are written for each mask."""
+
+    both = "both"
+    npy = "npy"
+    png = "png"
+
+
+Ids = Annotated[
+    list[int] | None,
+    typer.Argument(metavar="[MASK_ID]...", help="Masks to get.", show_default=False),
+]
+Query = Annotated[
+    str | None,
+    typer.Option(
+        "--sql",
+        metavar="SQL",
+        help="Get the masks that a query finds: its answer has a column mask_id.",
+        show_default=False,
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where files go.")]
+FileFormat = Annotated[
+    Files,
+    typer.Option(
+        "--format", "-f", help="npy: the pixels as stored; png: a heat map to look at; or both."
+    ),
+]
+OverlayOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--overlay/--no-overlay",
+        help="Heat maps over the images (an image that is missing is an error), or alone; "
+        "by default over those images that are known and there.",
+        show_default=False,
+    ),
+]
+ImageFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        metavar="FOLDER",
+        help="Where relative paths of images begin.",
+        show_default=False,
+    ),
+]
+Side = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        metavar="PIXELS",
+        min=1,
+        help="Longer side of the pictures; by default that of mask or image, at least 256.",
+        show_default=False,
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    add_command(
+        app,
+        get,
+        "Ask",
+        "masksearch get maps/ 17 23 --out found/",
+        'masksearch get maps/ --format png --sql "SELECT mask_id FROM masks',
+        '    ORDER BY CP(mask, outside(object_box), (0.8, 1.0)) DESC LIMIT 9"',
+    )
+
+
+def get(
+    collection: Collection,
+    param: Parameters,
+    storage_option: StorageOption,
+    mask_id: Ids = None,
+    sql: Query = None,
+    out: Out = Path("masks"),
+    format: FileFormat = Files.both,
+    overlay: OverlayOption = None,
+    images: ImageFolder = None,
+    size: Side = None,
+    roi: Region = None,
+    version: Version = None,
+) -> None:
+    """Write masks to files: FOLDER/<mask_id>.npy and .png.
+
+    Where the collection has a column image_path, pictures show the mask over its image.
+    """
+    if bool(mask_id) == (sql is not None):
+        raise InputError("get wants mask_ids, or --sql with a query that finds them")
+    with opened(collection, storage_option, version=version) as col:
+        ids = mask_id or []
+        if sql is not None:
+            region = None if roi is None else box_or_text(roi)
+            ids = _found(col, statement_text(sql), named_values(param, "--param"), region)
+        painter = Painter(col.domain, Overlay.of(overlay), images, storage_option, size)
+        _write(col, ids, out, format, painter)
+    say(f"{count(len(ids), 'mask')} written to {out}{painter.told}")
+
+
+def _found(
+    collection: OpenCollection, text: str, values: Mapping[str, Any], roi: object
+) -> list[int]:
+    table = collection.sql(text, values, roi=roi).table
+    if "mask_id" not in table.column_names:
+        raise InputError(f"--sql: the answer has no column mask_id, but {table.column_names}")
+    return list(dict.fromkeys(table["mask_id"].to_pylist()))
+
+
+def _write(
+    collection: OpenCollection, ids: Sequence[int], out: Path, format: Files, painter: Painter
+) -> None:
+    import numpy as np
+
+    from ..model.values import Domain, pixel_values
+
+    domain = Domain(*collection.domain)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for some in _batches(ids):
+            paths = _image_paths(collection, some) if format is not Files.npy else {}
+            for mask_id, mask in zip(some, collection.masks(some), strict=True):
+                if format is not Files.png:
+                    np.save(out / f"{mask_id}.npy", mask)
+                if format is not Files.npy:
+                    values = pixel_values(mask, domain)
+                    painter.write(out / f"{mask_id}.png", values, paths.get(mask_id))
+    except OSError as error:
+        raise FailedError(f"{error.filename or out}: {error.strerror or error}") from error
+
+
+def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for first in range(0, len(ids), _BATCH):
+        yield ids[first : first + _BATCH]
+
+
+def _image_paths(collection: OpenCollection, ids: Sequence[int]) -> dict[int, str | None]:
+    if "image_path" not in collection.schema.names:
+        return {}
+    listed = ", ".join(str(mask_id) for mask_id in ids)
+    text = f"SELECT mask_id, image_path FROM masks WHERE mask_id IN ({listed})"
+    table = collection.sql(text).table
+    return dict(zip(table["mask_id"].to_pylist(), table["image_path"].to_pylist(), strict=True))

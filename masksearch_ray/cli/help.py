@@ -1,0 +1,96 @@
+"""Help that teaches: plain text, options in groups, examples at the end.
+
+Typer's own rich help takes longer to import than all the rest of the command line.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+__all__ = ["Command", "Group", "add_command"]
+
+_COMMANDS = "Commands"
+_OPTIONS = "Options"
+_ARGUMENTS = "Arguments"
+
+
+def add_command(
+    app: typer.Typer, function: Callable[..., None], group: str, *examples: str
+) -> None:
+    """Add a command.
+
+    Parameters
+    ----------
+    app : typer.Typer
+    function : callable
+        Its docstring is the help, its name the command's.
+    group : str
+        Heading under which the list of commands shows it.
+    *examples : str
+        Command lines, shown as they are.
+    """
+    app.command(
+        name=function.__name__,
+        cls=Command,
+        help=inspect.getdoc(function),
+        rich_help_panel=group,
+        epilog="\n".join(examples),
+    )(function)
+
+
+class Command(TyperCommand):
+    """A command whose help groups its options."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Name arguments without braces."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options by group, in order of appearance."""
+        groups: dict[str, list[tuple[str, str]]] = {_ARGUMENTS: []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                argument = parameter.param_type_name == "argument"
+                group = getattr(parameter, "rich_help_panel", None)
+                group = _ARGUMENTS if argument else group or _OPTIONS
+                groups.setdefault(group, []).append(record)
+        # What every command has is least interesting.
+        groups[_OPTIONS] = groups.pop(_OPTIONS, [])
+        _write(groups, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write the examples as they are."""
+        if self.epilog:
+            with formatter.section("Examples"):
+                lines = "\n".join(f"  {line}" for line in self.epilog.splitlines())
+                formatter.write(f"{lines}\n")
+
+
+class Group(TyperGroup):
+    """The list of commands, by group."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write commands, then options."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                group = getattr(command, "rich_help_panel", None) or _COMMANDS
+                summary = (command.help or "").partition("\n")[0]
+                groups.setdefault(group, []).append((f"{name:<8}", summary))
+        _write(groups, formatter)
+        records = [parameter.get_help_record(ctx) for parameter in self.get_params(ctx)]
+        _write({_OPTIONS: [record for record in records if record is not None]}, formatter)
+
+
+def _write(groups: dict[str, list[tuple[str, str]]], formatter: Any) -> None:
+    for name, records in groups.items():
+        if records:
+            with formatter.section(name):
+                formatter.write_dl(records)

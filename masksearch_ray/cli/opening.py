@@ -1,0 +1,36 @@
+"""Collections as options name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .options import RuntimeName
+from .parse import named_values
+
+if TYPE_CHECKING:
+    from ..session import Collection
+
+__all__ = ["opened"]
+
+
+@contextmanager
+def opened(
+    url: str,
+    storage: Sequence[str] = (),
+    runtime: RuntimeName = RuntimeName.local,
+    address: str | None = None,
+    version: int | None = None,
+) -> Iterator[Collection]:
+    """Open a collection; whatever its runtime started ends with the block."""
+    import masksearch_ray as ms
+
+    with ms.open(
+        url,
+        runtime=runtime.value,
+        address=address,
+        storage_options=named_values(storage, "--storage-option"),
+        version=version,
+    ) as collection:
+        yield collection

@@ -1,0 +1,165 @@
+"""``sql`` and ``explain``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import InputError
+from .help import add_command
+from .opening import opened
+from .options import (
+    Address,
+    Collection,
+    MostRows,
+    OutputFile,
+    OutputFormat,
+    Parameters,
+    Region,
+    RuntimeName,
+    RuntimeOption,
+    ShowStats,
+    StorageOption,
+    Timeout,
+    UseIndex,
+    Version,
+)
+from .output import Destination, emit, say
+from .parse import box_or_text, named_values
+from .text import count, duration, percent, size
+
+if TYPE_CHECKING:
+    from ..session import Stats
+
+__all__ = ["add_to", "stats_line"]
+
+Statement = Annotated[
+    str,
+    typer.Argument(
+        metavar="SQL",
+        help="The query; - reads it from standard input, @FILE from a file.",
+        show_default=False,
+    ),
+]
+_TOP = (
+    'masksearch sql maps/ "SELECT mask_id, CP(mask, object_box, (0.8, 1.0)) AS n',
+    '    FROM masks WHERE label <> prediction ORDER BY n DESC LIMIT 10" --stats',
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    add_command(
+        app,
+        sql,
+        "Ask",
+        *_TOP,
+        'masksearch sql maps/ "SELECT COUNT(*) FROM masks',
+        '    WHERE CP(mask, roi, (:t, 1.0)) > 1000" --roi 50,50,200,200 --param t=0.6',
+        "masksearch sql maps/ @query.sql --output found.csv",
+    )
+    add_command(
+        app,
+        explain,
+        "Ask",
+        'masksearch explain maps/ "SELECT mask_id FROM masks',
+        '    WHERE CP(mask, full_image, (0.8, 1.0)) > 1000" --analyze',
+    )
+
+
+def sql(
+    collection: Collection,
+    statement: Statement,
+    param: Parameters,
+    storage_option: StorageOption,
+    roi: Region = None,
+    timeout: Timeout = None,
+    use_index: UseIndex = True,
+    version: Version = None,
+    format: OutputFormat = None,
+    output: OutputFile = None,
+    rows: MostRows = 100,
+    stats: ShowStats = False,
+    runtime: RuntimeOption = RuntimeName.local,
+    address: Address = None,
+) -> None:
+    """Answer a query.
+
+    The answer is a table on standard output; --format and --output choose CSV, JSON (one array),
+    JSON lines or Parquet. Tables round floats to six digits, the other formats do not.
+    """
+    destination = Destination(format, output, rows)
+    destination.chosen  # noqa: B018 - a query may take long: refuse a wrong destination first
+    text = statement_text(statement)
+    values = named_values(param, "--param")
+    with opened(collection, storage_option, runtime, address, version) as col:
+        result = col.sql(
+            text,
+            values,
+            roi=None if roi is None else box_or_text(roi),
+            timeout=timeout,
+            use_index=use_index,
+        )
+        emit(result.table, destination)
+        if stats:
+            say(stats_line(result.stats))
+
+
+def explain(
+    collection: Collection,
+    statement: Statement,
+    param: Parameters,
+    storage_option: StorageOption,
+    analyze: Annotated[
+        bool, typer.Option("--analyze", help="Run it too, and say what it read and how long.")
+    ] = False,
+    roi: Region = None,
+    timeout: Timeout = None,
+    use_index: UseIndex = True,
+    version: Version = None,
+    runtime: RuntimeOption = RuntimeName.local,
+    address: Address = None,
+) -> None:
+    """Show how a query would be answered; with --analyze, how it was."""
+    text = statement_text(statement)
+    if analyze and not text.lstrip().upper().startswith("EXPLAIN"):
+        text = f"EXPLAIN ANALYZE {text}"
+    values = named_values(param, "--param")
+    with opened(collection, storage_option, runtime, address, version) as col:
+        told = col.explain(
+            text,
+            values,
+            roi=None if roi is None else box_or_text(roi),
+            timeout=timeout,
+            use_index=use_index,
+        )
+    typer.echo(told)
+
+
+def statement_text(statement: str) -> str:
+    """Text of a query given as such, by ``@FILE`` or on standard input."""
+    if statement == "-":
+        return sys.stdin.read()
+    if not statement.startswith("@"):
+        return statement
+    try:
+        return Path(statement[1:]).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{statement[1:]}: not UTF-8 text") from None
+    except OSError as error:
+        raise InputError(f"{statement[1:]}: {error.strerror}") from error
+
+
+def stats_line(stats: Stats) -> str:
+    """How much the index decided and how much was read, in a line."""
+    decided = percent(stats.rows_decided_by_index, stats.rows_selected)
+    return (
+        f"{count(stats.rows_selected)} of {count(stats.rows_total, 'row')} selected: "
+        f"{count(stats.rows_decided_by_index)} decided by the index ({decided}), "
+        f"{count(stats.rows_verified)} verified; "
+        f"{count(stats.tiles_read)} of {count(stats.tiles_total, 'tile')} and "
+        f"{size(stats.bytes_read)} read; {duration(stats.seconds)}"
+    )

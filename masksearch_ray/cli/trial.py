@@ -1,0 +1,111 @@
+"""``demo`` and ``bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .help import add_command
+from .options import Address, MostRows, OutputFile, OutputFormat, RuntimeName, RuntimeOption
+from .output import Destination, emit, say
+from .progress import progress
+from .text import count, duration, percent, size
+
+if TYPE_CHECKING:
+    from ..bench import BenchReport
+
+__all__ = ["add_to"]
+
+_GROUP = "Try it"
+
+Out = Annotated[
+    Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where collection and picture go.")
+]
+Masks = Annotated[int, typer.Option(metavar="N", min=1, help="Masks to draw.")]
+Side = Annotated[int, typer.Option(metavar="PIXELS", min=16, help="Their height and width.")]
+Repeats = Annotated[int, typer.Option(metavar="N", min=1, help="Times each query is timed.")]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, help="The same seed draws the same masks.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    add_command(
+        app,
+        bench,
+        _GROUP,
+        "masksearch bench",
+        "masksearch bench --masks 2000 --output bench.csv",
+    )
+
+
+def bench(
+    masks: Masks = 500,
+    side: Side = 448,
+    repeats: Repeats = 5,
+    seed: Seed = 0,
+    runtime: RuntimeOption = RuntimeName.local,
+    address: Address = None,
+    format: OutputFormat = None,
+    output: OutputFile = None,
+    rows: MostRows = 0,
+) -> None:
+    """Time queries on saliency-like masks, and NumPy beside them.
+
+    Answers are compared. NumPy has all masks in memory; the engine's first query has nothing in
+    memory. Times are medians with their smallest and largest; the ratio says how many times as
+    long NumPy takes.
+    """
+    from ..bench import BenchOptions, run_bench
+
+    destination = Destination(format, output, rows)
+    destination.chosen  # noqa: B018 - refuse a wrong destination before the work
+    options = BenchOptions(masks, side, repeats, seed, runtime.value, address)
+    with progress() as bar:
+        report = run_bench(options, bar)
+    for line in _told(report):
+        say(line)
+    emit(_table(report), destination)
+
+
+def _told(report: BenchReport) -> list[str]:
+    options = report.options
+    shape = f"{options.side} x {options.side} uint8"
+    per_mask = report.bounds_seconds / options.masks
+    return [
+        f"{count(options.masks, 'mask')} of {shape}, seed {options.seed}, "
+        f"runtime {options.runtime}, {count(options.repeats, 'repeat')}",
+        f"ingest: {duration(report.ingest_seconds)}, "
+        f"{options.masks / report.ingest_seconds:,.0f} masks/s; "
+        f"{size(report.raw_bytes)} as given, pixels {size(report.pixel_bytes)}, index "
+        f"{size(report.index_bytes)} ({percent(report.index_bytes, report.pixel_bytes)} of them)",
+        f"bounds of all masks from memory: {duration(report.bounds_seconds)}, "
+        f"{1e9 * per_mask:,.0f} ns a mask, the query's own overhead included",
+        "every answer equals NumPy's",
+    ]
+
+
+def _table(report: BenchReport) -> object:
+    import pyarrow as pa
+
+    queries = report.queries
+    milliseconds = {
+        "first ms": [q.first for q in queries],
+        "median ms": [q.engine.median for q in queries],
+        "min ms": [q.engine.low for q in queries],
+        "max ms": [q.engine.high for q in queries],
+        "numpy median ms": [q.numpy.median for q in queries],
+        "numpy min ms": [q.numpy.low for q in queries],
+        "numpy max ms": [q.numpy.high for q in queries],
+    }
+    return pa.table(
+        {
+            "query": [q.name for q in queries],
+            "rows": [q.rows for q in queries],
+            "verified": [q.verified for q in queries],
+            "KB read": [round(q.bytes_read / 1000, 1) for q in queries],
+            **{name: [round(1000 * s, 3) for s in times] for name, times in milliseconds.items()},
+            "ratio": [round(q.ratio, 1) for q in queries],
+        }
+    )
