@@ -162,9 +162,8 @@ class _Binder:
         assert isinstance(node.value, int)
         if not 1 <= node.value <= len(self.items):
             message = f"there is no column {self.source.text[start:stop]} in the select list"
-            raise self.source.error(
-                message, node.span, f"columns are counted 1 to {len(self.items)}"
-            )
+            hint = f"columns are counted 1 to {len(self.items)}"
+            raise self.source.error(message, node.span, hint)
         return node.value - 1
 
     def _check_distinct(self, exprs: list[Expr], order: tuple[SortKey, ...]) -> None:

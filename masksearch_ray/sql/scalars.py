@@ -137,14 +137,11 @@ class Scalars:
                 message = f"{shown(node.name)} may be {' or '.join(map(shown, found))}"
                 raise self.source.error(message, node.span, "write it in the case meant")
             if found:
-                return (
-                    self._column(found[0], node)
-                    if kind == "c"
-                    else self._alias(found[0], node, place)
-                )
+                named = self._column if kind == "c" else self._alias
+                return named(found[0], node, place)
         raise self._unknown(node, place)
 
-    def _column(self, name: str, node: tree.Name) -> Expr:
+    def _column(self, name: str, node: tree.Name, place: Place) -> Expr:
         kind = self._catalog.fields[name].kind
         column = Column(name, "other" if kind == "box" or kind == "boxes" else kind)
         self.origin[id(column)] = column, node
@@ -153,9 +150,8 @@ class Scalars:
     def _alias(self, name: str, node: tree.Name, place: Place) -> Expr:
         if len(self._aliases[name]) > 1:
             message = f"the alias {shown(name)} is given to several columns"
-            raise self.source.error(
-                message, node.span, "ORDER BY also takes their numbers: 1, 2, …"
-            )
+            hint = "ORDER BY also takes their numbers: 1, 2, …"
+            raise self.source.error(message, node.span, hint)
         # Bound once a place: a short name may stand for a long expression a thousand times.
         key = (name, place)
         if key not in self._bound_aliases:
@@ -183,7 +179,19 @@ class Scalars:
             return Call("not", (self.condition(node.operand, place),), "bool")
         expr = self.bind(node.operand, place)
         kind = self.types.numbers([node.operand], [expr])
-        return expr if node.op == "+" else Call("neg", (expr,), kind)
+        if node.op == "+":
+            return expr
+        if isinstance(expr, Literal) and kind != "null":
+            return self._negative(node, expr)
+        return Call("neg", (expr,), kind)
+
+    def _negative(self, node: tree.Unary, literal: Literal) -> Literal:
+        value = literal.value
+        assert isinstance(value, int | float)
+        if value == INT64.start:
+            raise self.source.error("the integer exceeds 64 bits", node.span, "write it as a float")
+        # A zero has no sign.
+        return Literal(-value if value else value, literal.type)
 
     def _binary(self, node: tree.Binary, place: Place) -> Expr:
         nodes = (node.left, node.right)
@@ -303,7 +311,8 @@ class Scalars:
 
     def _term(self, node: tree.Function, place: Place) -> Expr:
         if not place.pixels:
-            message = f"{node.name.lower() if node.name == 'AREA' else 'CP'} in {place.name}"
+            form = "CP" if node.name == "CP" else "area"
+            message = f"{form} in {place.name}"
             raise self.source.error(message, node.span, "only metadata may stand there")
         if node.name == "AREA":
             return self._terms.area(node)
@@ -311,10 +320,9 @@ class Scalars:
         if over_masks and not place.aggregates:
             raise self._misplaced(node.args[0], place)
         if place.grouped and not over_masks:
+            message = "CP of a single mask differs from row to row of a group"
             hint = "wanted: an aggregate of it, AVG(CP(mask, …)), or CP(intersect(mask), …)"
-            raise self.source.error(
-                "CP of a single mask differs from row to row of a group", node.span, hint
-            )
+            raise self.source.error(message, node.span, hint)
         return self._terms.count(node)
 
     def _aggregate(self, node: tree.Function, place: Place) -> Expr:
@@ -322,10 +330,8 @@ class Scalars:
         if not place.aggregates:
             raise self._misplaced(node, place)
         if len(node.args) != 1 or (node.distinct and function != "count"):
-            hint = f"wanted: {node.name}(value)" + (
-                ", COUNT(DISTINCT value)" * (function == "count")
-            )
-            raise self.source.error(f"{node.name} takes one value", node.span, hint)
+            forms = f"{node.name}(value){', COUNT(DISTINCT value)' * (function == 'count')}"
+            raise self.source.error(f"{node.name} takes one value", node.span, f"wanted: {forms}")
         argument = node.args[0]
         if isinstance(argument, tree.Star):
             if function != "count" or node.distinct:
@@ -334,15 +340,19 @@ class Scalars:
         name = "COUNT(DISTINCT …)" if node.distinct else "another aggregate"
         inner = Place(name, pixels=not node.distinct, aliases=place.aliases)
         expr = self.bind(argument, inner)
-        if function in ("sum", "avg"):
-            kind = self.types.numbers([argument], [expr])
-        elif function != "count":
-            self.types.want({"int", "float", "string"}, "a number or string", argument, expr)
-            kind = expr.type
-        else:
-            kind = self.types.unify([argument], [expr]) if node.distinct else "int"
-        results: dict[str, Type] = {"count": "int", "avg": "float"}
-        return Aggregate(function, expr, node.distinct, results.get(function, kind))
+        kind = self._aggregate_type(node, expr)
+        return Aggregate(function, expr, node.distinct, kind)
+
+    def _aggregate_type(self, node: tree.Function, expr: Expr) -> Type:
+        if node.name in ("SUM", "AVG"):
+            kind = self.types.numbers(node.args, [expr])
+            return "float" if node.name == "AVG" else kind
+        if node.name == "COUNT":
+            if node.distinct:
+                self.types.unify(node.args, [expr])
+            return "int"
+        self.types.want({"int", "float", "string"}, "a number or string", node.args[0], expr)
+        return expr.type
 
     def _misplaced(self, node: tree.Node, place: Place) -> QueryError:
         hint = "aggregates stand in the select list, HAVING and ORDER BY"

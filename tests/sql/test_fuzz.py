@@ -132,7 +132,7 @@ CONDITIONS = st.recursive(TESTS, condition_of, max_leaves=5)
 
 @given(VALUES, CONDITIONS, VALUES)
 def test_expressions_mean_the_same_once_rendered(value: str, condition: str, key: str) -> None:
-    text = f"SELECT mask_id, {value} AS v FROM masks WHERE {condition} ORDER BY {key} DESC, v"
+    text = f"SELECT mask_id, {value} AS v FROM masks WHERE {condition} ORDER BY ({key}) DESC, v"
     query = attempt(text)
     assert query is not None
 
