@@ -26,7 +26,7 @@ from masksearch_ray.collection.segment import (
     write_rows,
 )
 from masksearch_ray.collection.sources.ahead import read_ahead
-from masksearch_ray.collection.sources.files import SUFFIXES
+from masksearch_ray.collection.sources.files import SUFFIXES, FileSource
 from masksearch_ray.collection.sources.images import PNG_HEADER, read_png_header
 from masksearch_ray.collection.sources.location import Location, locate, suffix_of
 from masksearch_ray.collection.sources.npy import object_window, read_header
@@ -101,12 +101,14 @@ def register(
     name = ingest_name(["register", location.url, *rows.identity])
     run = IngestRun(storage, name, maker.digest)
     masks = (mask for mask in _find(location) if mask.key not in run.known)
+    expected = FileSource(location).expected()
+    total = None if expected is None else max(0, expected - len(run.known))
     done = pixels = 0
     while group := list(islice(masks, segment_rows)):
         _add(storage, run, maker, group)
         done += len(group)
         pixels += sum(mask.nbytes for mask in group)
-        progress(ProgressStep("register", done, None, pixels))
+        progress(ProgressStep("register", done, total, pixels))
     return run.commit()
 
 

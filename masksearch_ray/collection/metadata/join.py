@@ -40,9 +40,9 @@ class RowOptions:
 
     Parameters
     ----------
-    metadata : sequence
-        Tables that are joined by name: URLs or paths of CSV, Parquet, Arrow, JSON or JSON lines
-        files, or Arrow tables, pandas data frames, dicts of columns.
+    metadata : sequence or object
+        One table or several that are joined by name: URLs or paths of CSV, Parquet, Arrow, JSON or
+        JSON lines files, or Arrow tables, pandas data frames, dicts of columns.
     on : str, optional
         Their column of names: paths, base names or stems of files, or keys of masks; by default
         the first of `NAME_COLUMNS`, else ``image_id``.
@@ -54,18 +54,23 @@ class RowOptions:
         Columns with one value for all masks, such as ``model_id``.
     """
 
-    metadata: Sequence[object] = ()
+    metadata: Sequence[object] | object = ()
     on: str | None = None
     boxes: Mapping[str, BoxSource] = field(default_factory=dict)
     images: str | None = None
     columns: Mapping[str, int | float | str | bool] = field(default_factory=dict)
 
     @property
+    def tables(self) -> Sequence[object]:
+        """The tables, also where there is but one."""
+        return self.metadata if isinstance(self.metadata, list | tuple) else [self.metadata]
+
+    @property
     def identity(self) -> list[Any]:
         """What names these options in every run; tables in memory have no name."""
         metadata = [
             open_storage(os.fspath(table)).url if isinstance(table, str | os.PathLike) else "table"
-            for table in self.metadata
+            for table in self.tables
         ]
         boxes = {column: repr(boxes) for column, boxes in self.boxes.items()}
         return [metadata, self.on, boxes, self.images, dict(self.columns)]
@@ -100,7 +105,7 @@ class RowMaker:
         self._lone = files is None or len(files) == 1
         text = [options.on] if options.on else [*NAME_COLUMNS, _IMAGE_ID]
         self._tables = [
-            _Named(load_table(table, text, storage), options.on) for table in options.metadata
+            _Named(load_table(table, text, storage), options.on) for table in options.tables
         ]
         self._boxes = {name: _box_source(source, storage) for name, source in options.boxes.items()}
         self._images = _Images(options.images, storage) if options.images else None

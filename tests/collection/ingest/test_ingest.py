@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from masksearch_ray.collection import (
     create_collection,
     open_manifest,
 )
+from masksearch_ray.collection.commit import commit
 from masksearch_ray.collection.ingest import ingest
 from masksearch_ray.collection.journal import list_journals
 from masksearch_ray.collection.metadata import RowOptions
+from masksearch_ray.collection.vacuum import vacuum
 from masksearch_ray.errors import ConflictError, DamagedError, DataError, InputError, NotFoundError
 from masksearch_ray.model.progress import ProgressStep
 from masksearch_ray.storage import MemoryStorage, Storage
@@ -115,11 +118,7 @@ def test_a_second_run_adds_only_what_is_new(storage: MemoryStorage, tmp_path: Pa
 def test_what_is_deleted_is_not_added_again(storage: MemoryStorage, tmp_path: Path) -> None:
     url = write_masks(tmp_path / "maps", 5)
     ingest(storage, url, limits=SMALL)
-    manifest = open_manifest(storage)
-    emptied = _without_segments(manifest)
-    from masksearch_ray.collection.commit import commit
-
-    commit(storage, _Becomes(emptied))
+    commit(storage, _Becomes(replace(open_manifest(storage), segments=())))
     assert ingest(storage, url).rows == 0
     assert len(CollectionReader(storage, open_manifest(storage))) == 0
 
@@ -130,12 +129,6 @@ class _Becomes:
 
     def rebase(self, latest: Manifest) -> Manifest | None:
         return self.manifest
-
-
-def _without_segments(manifest: Manifest) -> Manifest:
-    from dataclasses import replace
-
-    return replace(manifest, segments=())
 
 
 def test_a_bad_file_leaves_the_collection_and_the_work_done(
@@ -332,6 +325,37 @@ def test_journal_shows_what_must_be_kept(storage: MemoryStorage, tmp_path: Path)
     assert {entry.id for entry in manifest.segments} == set(journal.segments)
     assert any(key.endswith("/heartbeat") for key in journal.keys)
     assert journal.modified == max(info.modified for info in storage.list("ingests/"))
+
+
+def test_vacuum_spares_what_a_later_run_needs(storage: MemoryStorage, tmp_path: Path) -> None:
+    url = write_masks(tmp_path / "maps", 300)
+
+    def interrupt(step: ProgressStep) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(storage, url, limits=Limits(rows=64), progress=interrupt)
+    vacuum(storage)
+    assert ingest(storage, url, limits=Limits(rows=64)).resumed == 256
+    vacuum(storage, keep_versions=1, older_than=0)
+    assert ingest(storage, url).rows == 0
+    assert_each_once(storage, 300)
+
+
+def test_after_the_grace_vacuum_takes_what_was_never_committed(
+    storage: MemoryStorage, tmp_path: Path
+) -> None:
+    url = write_masks(tmp_path / "maps", 300)
+
+    def interrupt(step: ProgressStep) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest(storage, url, limits=Limits(rows=64), progress=interrupt)
+    vacuum(storage, older_than=0)
+    assert [info.key.split("/")[0] for info in storage.list()] == ["manifests"]
+    report = ingest(storage, url, limits=Limits(rows=64))
+    assert (report.rows, report.resumed) == (300, 0)
 
 
 def test_a_damaged_or_lost_record_is_named(storage: MemoryStorage, tmp_path: Path) -> None:

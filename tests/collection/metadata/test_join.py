@@ -70,6 +70,7 @@ def test_every_kind_of_file(tmp_path: Path, suffix: str) -> None:
 )
 def test_tables_in_memory(table: object) -> None:
     assert rows(RowOptions([table]))["label"] == [9, 8, 7]
+    assert rows(RowOptions(table))["label"] == [9, 8, 7]
 
 
 @pytest.mark.parametrize(
