@@ -105,6 +105,13 @@ class IndexFile:
             self._load(part, missing)
             return {level: self._counts[part.first, level] for level in wanted}
 
+    def bytes_of(self, part: Part, wanted: Mapping[int, npt.NDArray[Any]]) -> int:
+        """Bytes that columns of a part take in the file, loaded or not."""
+        columns = [
+            (level, int(cell)) for level, cells in wanted.items() for cell in np.unique(cells)
+        ]
+        return sum(stop - start for start, stop in self.directory.ranges(part, columns))
+
     def _missing(self, part: Part, level: int, cells: npt.NDArray[Any]) -> Iterable[int]:
         key = part.first, level
         if key not in self._counts:

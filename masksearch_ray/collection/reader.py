@@ -131,6 +131,18 @@ class SegmentReader:
         columns = file.columns(part, {level: np.zeros(1, np.int32) for level in wanted})
         return {level: counts[0] for level, counts in columns.items()}
 
+    def bytes_of_counts(self, block: int, wanted: Mapping[int, npt.NDArray[np.int32]]) -> int:
+        """Bytes in storage of what `counts` would read."""
+        file, part = self._index().chi(block)
+        return file.bytes_of(part, wanted)
+
+    def bytes_of_histogram(self, block: int, roi: str, wanted: Sequence[int]) -> int:
+        """Bytes in storage of what `histogram` would read."""
+        found = self._index().histogram(block, roi)
+        if found is None:
+            return 0
+        return found[0].bytes_of(found[1], dict.fromkeys(wanted, np.zeros(1, np.int32)))
+
     def tiles(
         self, block: int, rows: npt.NDArray[np.int64], tiles: npt.NDArray[np.int64]
     ) -> npt.NDArray[Any]:
@@ -149,9 +161,20 @@ class SegmentReader:
         return found
 
     def build_part(self, spec: PartSpec, progress: Callable[[int], None]) -> bytes:
-        """Count all masks for an index part; `progress` is told how many more are counted."""
+        """Make an index part; empty where the segment has all of it, or none of the columns.
+
+        Parameters
+        ----------
+        spec : PartSpec
+        progress : callable
+            Told how many further masks are counted.
+        """
+        rois = self._index().lacking(spec)
+        if not rois:
+            progress(self.entry.rows)
+            return b""
         context, pixels = self._make_context(), self._pixels()
-        return build_part(context, pixels, self._manifest, spec.rois, spec.edges, False, progress)
+        return build_part(context, pixels, self._manifest, rois, spec.edges, False, progress)
 
     @property
     def nbytes(self) -> int:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from masksearch_ray.execute.aggregate import State
 from masksearch_ray.execute.interval import Interval
 from masksearch_ray.execute.ordering import Places, Threshold
+from masksearch_ray.model.forecast import Forecast
 
 __all__ = [
     "BoundGroups",
@@ -21,6 +22,7 @@ __all__ = [
     "Filter",
     "FindMembers",
     "Finished",
+    "Foresee",
     "GroupStates",
     "MemberRefs",
     "Offer",
@@ -73,6 +75,11 @@ class CountBounds:
 
 
 @dataclass(frozen=True, eq=False)
+class Foresee:
+    """Answer with what bounds will be made of; reads directories only."""
+
+
+@dataclass(frozen=True, eq=False)
 class BoundGroups:
     """Settle WHERE, then answer with states of all groups; exact ones if asked."""
 
@@ -91,7 +98,9 @@ class FindMembers:
     """Settle WHERE, then answer with the rows that passed and their keys."""
 
 
-Stage = Filter | Offer | Top | Fetch | CountBounds | BoundGroups | RefineGroups | FindMembers
+Stage = (
+    Filter | Offer | Top | Fetch | CountBounds | Foresee | BoundGroups | RefineGroups | FindMembers
+)
 
 
 # -- partials: what it answers ----------------------------------------------------------------
@@ -185,7 +194,7 @@ class Finished:
     stats: ShardStats
 
 
-Partial = RowsFound | Offered | Ranked | Counted | GroupStates | MemberRefs | Finished
+Partial = RowsFound | Offered | Ranked | Counted | Forecast | GroupStates | MemberRefs | Finished
 
 
 @dataclass(frozen=True, eq=False)

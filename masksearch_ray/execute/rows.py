@@ -40,7 +40,7 @@ from masksearch_ray.model.shard import (
 )
 from masksearch_ray.model.values import Domain, ValueRange, stored_cut
 
-__all__ = ["MASK_ID", "Part", "Rows", "stored_levels"]
+__all__ = ["MASK_ID", "Part", "Rows", "histogram_names", "stored_levels"]
 
 Index = npt.NDArray[np.int64]
 MASK_ID = Column("mask_id", "int")
@@ -344,26 +344,36 @@ def _terms_of(exprs: Iterable[Expr]) -> list[CountPixels]:
     return list(found)
 
 
-def _from_histogram(
-    view: BlockView, region: Region, term: CountPixels, domain: Domain
-) -> Steps[tuple[Index, Index] | None]:
-    roi = term.roi
-    names = [roi_key(roi)]
+def histogram_names(
+    view: BlockView, roi: Roi
+) -> Steps[tuple[tuple[str, ...], tuple[float, ...] | None]]:
+    """Histograms that bound a region, and their levels (None where there are none).
+
+    One of the region itself; or for the outside of a region, that of the full image less that of
+    the region.
+    """
+    names: tuple[str, ...] = (roi_key(roi),)
     levels = yield ReadHistogramLevels(view.segment, view.block, names[0])
     if levels is None and isinstance(roi, Outside):
-        names = [roi_key(FullImage()), roi_key(roi.roi)]
+        names = roi_key(FullImage()), roi_key(roi.roi)
         found = []
         for name in names:
             found.append((yield ReadHistogramLevels(view.segment, view.block, name)))
         levels = found[0] if found[0] == found[1] else None
+    return names, levels
+
+
+def _from_histogram(
+    view: BlockView, region: Region, term: CountPixels, domain: Domain
+) -> Steps[tuple[Index, Index] | None]:
+    names, levels = yield from histogram_names(view, term.roi)
     if levels is None:
         return None
     marks = bracket(term.range, levels, view.shape.dtype, domain)
+    wanted = stored_levels(marks.needed, view)
     counts = []
     for name in names:
-        counts.append(
-            (yield ReadHistogram(view.segment, view.block, name, stored_levels(marks.needed, view)))
-        )
+        counts.append((yield ReadHistogram(view.segment, view.block, name, wanted)))
     columns = counts[0]
     if len(counts) == 2:
         columns = {k: v.astype(np.int64) - counts[1][k] for k, v in columns.items()}

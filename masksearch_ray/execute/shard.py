@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from masksearch_ray.execute import aggregate as scalar
 from masksearch_ray.execute.cohort import Cohort, group_leaves
+from masksearch_ray.execute.forecast import foresee
 from masksearch_ray.execute.grouping import group
 from masksearch_ray.execute.interval import Bools, Interval
 from masksearch_ray.execute.ordering import pessimistic
@@ -21,6 +22,7 @@ from masksearch_ray.execute.partials import (
     Fetch,
     Filter,
     FindMembers,
+    Foresee,
     GroupStates,
     MemberRefs,
     Offer,
@@ -143,6 +145,8 @@ class ShardQuery:
                 rows = yield from self._rows()
                 surely, possibly = self._row_ranking.passing(rows, np.arange(rows.n))
                 yield Emit(Counted(int(surely.sum()), int(possibly.sum())))
+            case Foresee():
+                yield Emit((yield from foresee(self.segments, self.query)))
             case BoundGroups(exact):
                 yield from self._bound_groups(exact)
             case RefineGroups(keys):

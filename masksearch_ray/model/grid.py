@@ -103,9 +103,7 @@ class Grid:
 
     def cell_areas(self) -> npt.NDArray[np.int64]:
         """Pixels of every cell: int64, shape ``(cells,)``."""
-        return np.outer(
-            _spans(self.height, self.cell), _spans(self.width, self.cell)
-        ).ravel()
+        return np.outer(_spans(self.height, self.cell), _spans(self.width, self.cell)).ravel()
 
     def tile_of_cell(self) -> npt.NDArray[np.int32]:
         """Tile that holds each cell: int32, shape ``(cells,)``."""

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Type = Choice["int", "float", "bool", "string", "null", "other"]
-"""Types of expressions; `other` (timestamps, lists, boxes, …) may be selected, not computed with."""
+"""Types of expressions; `other` (timestamps, lists, boxes, …) may only be selected."""
 
 
 @dataclass(frozen=True)

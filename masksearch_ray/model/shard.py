@@ -21,6 +21,7 @@ __all__ = [
     "ReadTiles",
     "Request",
     "SegmentView",
+    "SizeOf",
     "Steps",
     "TileBatch",
 ]
@@ -146,11 +147,18 @@ class ReadTiles:
     batches: tuple[TileBatch, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class SizeOf:
+    """Ask how many bytes an answer would take to read from storage; reads directories only."""
+
+    wanted: ReadCounts | ReadHistogram
+
+
 @dataclass(frozen=True)
 class Poll:
     """Ask for the threshold known elsewhere (None while there is none); a place to be stopped."""
 
 
-Request = ReadColumns | ReadCounts | ReadHistogramLevels | ReadHistogram | ReadTiles | Poll
+Request = ReadColumns | ReadCounts | ReadHistogramLevels | ReadHistogram | ReadTiles | SizeOf | Poll
 Steps = Generator[Request, Any, T]
 """A computation without I/O: it yields requests, is sent their answers, and returns a T."""

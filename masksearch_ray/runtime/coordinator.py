@@ -27,6 +27,7 @@ from masksearch_ray.execute.partials import (
     Filter,
     FindMembers,
     Finished,
+    Foresee,
     GroupStates,
     MemberRefs,
     Offer,
@@ -39,6 +40,7 @@ from masksearch_ray.execute.partials import (
     Stage,
     Top,
 )
+from masksearch_ray.model.forecast import Forecast
 from masksearch_ray.model.query import Query
 from masksearch_ray.plan.types import Plan
 from masksearch_ray.runtime.control import QueryControl
@@ -103,6 +105,15 @@ class Coordinator:
         finally:
             self.pool.forget(self._id)
         return sum(c.surely for c in counted), sum(c.possibly for c in counted)
+
+    def foresee(self) -> Forecast:
+        """What bounds will be made of; reads directories only."""
+        try:
+            return Forecast.merge([p for _, p in self._send(Foresee()) if isinstance(p, Forecast)])
+        finally:
+            self.pool.forget(self._id)
+            self.stats.clear()
+            self.round_trips = 0
 
     # -- stages -------------------------------------------------------------------------------
 

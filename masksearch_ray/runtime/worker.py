@@ -23,6 +23,7 @@ from masksearch_ray.model.shard import (
     ReadTiles,
     Request,
     SegmentView,
+    SizeOf,
 )
 from masksearch_ray.runtime.control import Watch
 from masksearch_ray.runtime.types import ShardTask
@@ -129,6 +130,8 @@ class Worker:
     def _answer(self, wanted: Request, control: Watch) -> Any:
         if isinstance(wanted, Poll):
             return control.threshold
+        if isinstance(wanted, SizeOf):
+            return self._size_of(wanted.wanted)
         if isinstance(wanted, ReadTiles):
             return [
                 self.reader.segment(b.segment).tiles(b.block, b.rows, b.tiles)
@@ -145,9 +148,16 @@ class Worker:
             case ReadHistogram(block=block, roi=roi, wanted=columns):
                 return segment.histogram(block, roi, columns)
 
+    def _size_of(self, wanted: ReadCounts | ReadHistogram) -> int:
+        segment = self.reader.segment(wanted.segment)
+        if isinstance(wanted, ReadCounts):
+            return segment.bytes_of_counts(wanted.block, wanted.wanted)
+        return segment.bytes_of_histogram(wanted.block, wanted.roi, wanted.wanted)
+
 
 _KINDS = {
     Poll: "decide",
+    SizeOf: "read index",
     ReadTiles: "read tiles",
     ReadColumns: "read metadata",
     ReadCounts: "read index",

@@ -21,7 +21,8 @@ from masksearch_ray.runtime.types import CollectionSource, Pool, Runtime
 from masksearch_ray.session.catalog import catalog_of, schema_of
 from masksearch_ray.session.changes import Changes
 from masksearch_ray.session.result import Result
-from masksearch_ray.sql import parse
+from masksearch_ray.session.stats import explain_stats
+from masksearch_ray.sql import parse, render_expr
 from masksearch_ray.storage import Storage
 
 __all__ = ["Collection"]
@@ -202,9 +203,9 @@ class Collection(Changes):
         return Coordinator(plan, self._open_pool(), QueryControl(timeout), self.schema)
 
     def _explained(self, coordinator: Coordinator) -> Result:
-        result = Result(coordinator)
-        analyzed = result.stats if coordinator.query.explain == "analyze" else None
-        lines = explain_plan(coordinator.plan, analyzed)
+        lines = explain_plan(coordinator.plan, coordinator.foresee(), render_expr)
+        if coordinator.query.explain == "analyze":
+            lines += explain_stats(Result(coordinator).stats)
         table = pa.table({"plan": pa.array(lines, pa.string())})
         return Result.of_table(table, coordinator)
 

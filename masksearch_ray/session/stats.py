@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from masksearch_ray.execute.partials import ShardStats
 
-__all__ = ["Stats"]
+__all__ = ["Stats", "explain_stats"]
 
 
 @dataclass(frozen=True)
@@ -68,3 +68,26 @@ class Stats:
             round_trips=trips,
             shards=shards,
         )
+
+
+def explain_stats(stats: Stats) -> list[str]:
+    """Lines of EXPLAIN ANALYZE: what a query did, in all and by shard."""
+    lines = [
+        f"done in {stats.seconds * 1000:,.1f} ms, {stats.round_trips} round trips",
+        f"  rows: {stats.rows_total:,} in all, {stats.rows_selected:,} selected by metadata, "
+        f"{stats.rows_decided_by_index:,} decided by the index alone, "
+        f"{stats.rows_verified:,} verified",
+        f"  tiles read: {stats.tiles_read:,} of {stats.tiles_total:,}",
+        f"  bytes read: {stats.bytes_read:,}",
+        f"  time: {_times(stats.stages)}",
+    ]
+    for shard, held in sorted(stats.shards.items()):
+        lines.append(
+            f"  shard {shard}: {held.rows_total:,} rows, {held.rows_verified:,} verified, "
+            f"{held.tiles_read:,} tiles, {held.bytes_read:,} bytes, {_times(held.stages)}"
+        )
+    return lines
+
+
+def _times(stages: Mapping[str, float]) -> str:
+    return ", ".join(f"{kind} {seconds * 1000:,.1f} ms" for kind, seconds in stages.items())

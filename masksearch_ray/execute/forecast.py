@@ -1,0 +1,122 @@
+"""What bounds will be made of: index columns and their bytes, before any is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from masksearch_ray.execute.rows import histogram_names, stored_levels
+from masksearch_ray.index.levels import bracket
+from masksearch_ray.index.region import resolve
+from masksearch_ray.model.forecast import Forecast, TermForecast, merge_terms
+from masksearch_ray.model.query import CountPixels, Expr, Query, leaves, roi_columns
+from masksearch_ray.model.shard import (
+    BlockView,
+    ReadCounts,
+    ReadHistogram,
+    SegmentView,
+    SizeOf,
+    Steps,
+)
+
+__all__ = ["foresee", "terms_of"]
+
+_Reads = list[ReadCounts | ReadHistogram]
+
+
+def terms_of(query: Query) -> tuple[CountPixels, ...]:
+    """All CP terms of a query, each once."""
+
+    def exprs() -> Iterator[Expr | None]:
+        yield query.where
+        yield query.having
+        yield from (key.expr for key in query.order_by)
+        yield from (output.expr for output in query.outputs)
+
+    found = (leaf for expr in exprs() for leaf in leaves(expr))
+    return tuple(dict.fromkeys(leaf for leaf in found if isinstance(leaf, CountPixels)))
+
+
+def foresee(segments: Sequence[SegmentView], query: Query) -> Steps[Forecast]:
+    """Tell what bounds each CP term on all rows of segments.
+
+    Metadata are not read: what predicates on them leave out is counted in, and a region from a
+    column is taken to touch every cell.
+    """
+    views = [view for segment in segments for view in segment.blocks]
+    terms: list[TermForecast] = []
+    total = memory = 0
+    for view in views:
+        reads: _Reads = []
+        for term in terms_of(query):
+            one, wanted = yield from _of_block(view, term, query)
+            terms.append(one)
+            reads += wanted
+        for read in _distinct(view, reads):
+            total += yield SizeOf(read)
+            memory += _expanded(view, read)
+    rows = sum(view.rows for view in views)
+    tiles = sum(view.rows * view.grid.tiles for view in views)
+    return Forecast(rows, tiles, merge_terms(terms), total, memory)
+
+
+def _of_block(
+    view: BlockView, term: CountPixels, query: Query
+) -> Steps[tuple[TermForecast, _Reads]]:
+    together = term.source.aggregate is not None
+    values = term.source.threshold or term.range
+    names: tuple[str, ...] = ()
+    levels: tuple[float, ...] | None = None
+    if not together:
+        names, levels = yield from histogram_names(view, term.roi)
+    marks = bracket(values, levels or view.levels, view.shape.dtype, query.domain)
+    wanted = stored_levels(marks.needed_in_groups if together else marks.needed, view)
+    reads: _Reads
+    if levels is not None:
+        reads = [ReadHistogram(view.segment, view.block, name, wanted) for name in names]
+        size, columns = 0, len(wanted) * len(names)
+        for read in reads:
+            size += yield SizeOf(read)
+        one = TermForecast(term, "ROI histogram", marks.exact, view.rows, columns, size)
+        return one, reads
+    cells = np.arange(view.grid.cells, dtype=np.int32)
+    if not together and not list(roi_columns(term.roi)):
+        cells = resolve(term.roi, view.grid, view.rows).cells()
+    reads = [ReadCounts(view.segment, view.block, dict.fromkeys(wanted, cells))]
+    size = yield SizeOf(reads[0])
+    exact = marks.empty or (marks.exact and _aligned(view, term))
+    return TermForecast(term, "cells", exact, view.rows, len(wanted) * len(cells), size), reads
+
+
+def _aligned(view: BlockView, term: CountPixels) -> bool:
+    """Whether a constant region is made of whole cells, so that cells alone give the count."""
+    if term.source.aggregate is not None or list(roi_columns(term.roi)):
+        return False
+    inside = resolve(term.roi, view.grid, 1).coverage_of(np.zeros(1, np.int64))[0]
+    return bool(((inside == 0) | (inside == view.grid.cell_areas())).all())
+
+
+def _distinct(view: BlockView, reads: _Reads) -> Iterator[ReadCounts | ReadHistogram]:
+    """The same reads, each column once."""
+    counts: dict[int, npt.NDArray[np.int32]] = {}
+    histograms: dict[str, set[int]] = {}
+    for read in reads:
+        if isinstance(read, ReadHistogram):
+            histograms.setdefault(read.roi, set()).update(read.wanted)
+        else:
+            for level, cells in read.wanted.items():
+                counts[level] = np.union1d(counts.get(level, cells), cells).astype(np.int32)
+    for name, levels in histograms.items():
+        yield ReadHistogram(view.segment, view.block, name, tuple(sorted(levels)))
+    if counts:
+        yield ReadCounts(view.segment, view.block, counts)
+
+
+def _expanded(view: BlockView, read: ReadCounts | ReadHistogram) -> int:
+    """Bytes of columns in memory."""
+    if isinstance(read, ReadHistogram):
+        return len(read.wanted) * view.rows * np.min_scalar_type(view.grid.area).itemsize
+    cells = sum(len(held) for held in read.wanted.values())
+    return cells * view.rows * view.grid.count_dtype.itemsize
