@@ -60,34 +60,38 @@ def histogram_of_bitmaps(
 def _counted(
     masks: npt.NDArray[Any], where: npt.NDArray[Any], cuts: npt.NDArray[np.float64], kernel: Any
 ) -> npt.NDArray[np.uint32]:
-    counts = np.zeros((len(cuts), len(masks)), np.uint32)
+    typed = [comparable_cut(float(cut), masks.dtype) for cut in cuts]
+    reached = [level for level, cut in enumerate(typed) if cut is not None]
     pixels = comparable(np.ascontiguousarray(masks))
-    for level, cut in enumerate(cuts):
-        typed = comparable_cut(float(cut), masks.dtype)
-        if typed is not None:
-            kernel(pixels, where, typed, counts[level])
+    found = np.zeros((len(masks), len(reached)), np.uint32)
+    kernel(pixels, where, np.array([typed[level] for level in reached], pixels.dtype), found)
+    counts = np.zeros((len(cuts), len(masks)), np.uint32)
+    counts[reached] = found.T
     return counts
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_boxes(masks: Any, boxes: Any, cut: Any, counts: Any) -> None:
+def _count_boxes(masks: Any, boxes: Any, cuts: Any, counts: Any) -> None:
     for i in range(len(masks)):
         x0, y0, x1, y1 = boxes[0, i], boxes[1, i], boxes[2, i], boxes[3, i]
         for y in range(y0, y1):
-            row = masks[i, y]
-            found = np.uint32(0)
-            for x in range(x0, x1):
-                found += np.uint32(row[x] >= cut)
-            counts[i] += found
+            row = masks[i, y, x0:x1]
+            for level in range(len(cuts)):
+                cut = cuts[level]
+                found = np.uint32(0)
+                for x in range(len(row)):
+                    found += np.uint32(row[x] >= cut)
+                counts[i, level] += found
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_bitmaps(masks: Any, bitmaps: Any, cut: Any, counts: Any) -> None:
-    _, height, width = masks.shape
+def _count_bitmaps(masks: Any, bitmaps: Any, cuts: Any, counts: Any) -> None:
     for i in range(len(masks)):
-        for y in range(height):
+        for y in range(masks.shape[1]):
             row, marked = masks[i, y], bitmaps[i, y]
-            found = np.uint32(0)
-            for x in range(width):
-                found += np.uint32((row[x] >= cut) & marked[x])
-            counts[i] += found
+            for level in range(len(cuts)):
+                cut = cuts[level]
+                found = np.uint32(0)
+                for x in range(len(row)):
+                    found += np.uint32((row[x] >= cut) & marked[x])
+                counts[i, level] += found

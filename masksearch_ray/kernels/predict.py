@@ -29,15 +29,12 @@ def predict(pixels: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.uint8]:
     numpy.ndarray
         uint8, shape ``(h * w * itemsize,)``.
     """
-    rest = pixels.copy()
-    rest[:, 1:] -= pixels[:, :-1]
-    rest[1:] -= rest[:-1].copy()
-    if rest.itemsize == 1:
-        return rest.view(np.uint8).ravel()
-    bits = rest.dtype.type(8 * rest.itemsize - 1)
-    folded = (rest << rest.dtype.type(1)) ^ (rest.dtype.type(0) - (rest >> bits))
-    planes = folded.astype(folded.dtype.newbyteorder("<")).view(np.uint8)
-    return np.ascontiguousarray(planes.reshape(-1, rest.itemsize).T).ravel()
+    rest = np.empty(pixels.nbytes, np.uint8)
+    if pixels.itemsize == 1:
+        _predict_bytes(pixels, rest)
+    else:
+        _predict_planes(pixels, rest)
+    return rest
 
 
 def restore(rest: npt.NDArray[np.uint8], pixels: npt.NDArray[np.unsignedinteger]) -> None:
@@ -54,6 +51,40 @@ def restore(rest: npt.NDArray[np.uint8], pixels: npt.NDArray[np.unsignedinteger]
         _restore_bytes(rest, pixels)
     else:
         _restore_planes(rest, pixels)
+
+
+@numba.njit(cache=True, nogil=True)
+def _predict_bytes(pixels: Any, rest: Any) -> None:
+    height, width = pixels.shape
+    for y in range(height):
+        row, out = pixels[y], rest[y * width : (y + 1) * width]
+        above = pixels[max(0, y - 1)]
+        for x in range(1, width):
+            out[x] = row[x] - row[x - 1]
+        out[0] = row[0]
+        if y:
+            for x in range(1, width):
+                out[x] -= above[x] - above[x - 1]
+            out[0] -= above[0]
+
+
+@numba.njit(cache=True, nogil=True)
+def _predict_planes(pixels: Any, rest: Any) -> None:
+    height, width = pixels.shape
+    size, planes = height * width, pixels.itemsize
+    last = np.uint32(8 * planes - 1)
+    mask = np.uint32(0xFFFFFFFF) >> np.uint32(31 - last)
+    for y in range(height):
+        left = np.uint32(0)
+        for x in range(width):
+            here = np.uint32(pixels[y, x])
+            if y:
+                here -= np.uint32(pixels[y - 1, x])
+            step = (here - left) & mask
+            left = here
+            folded = (step << np.uint32(1)) ^ (np.uint32(0) - (step >> last))
+            for plane in range(planes):
+                rest[plane * size + y * width + x] = folded >> np.uint32(8 * plane)
 
 
 @numba.njit(cache=True, nogil=True)
