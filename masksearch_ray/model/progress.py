@@ -33,7 +33,7 @@ class ProgressStep:
 class Progress(Protocol):
     """Called now and then, from the thread that does the work; must return soon."""
 
-    def __call__(self, step: ProgressStep) -> None:
+    def __call__(self, step: ProgressStep, /) -> None:
         """Show or keep a step."""
         ...
 
