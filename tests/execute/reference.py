@@ -135,6 +135,7 @@ def cells(draw: st.DrawFn, kind: str) -> Cell:
 
 
 def inside(kind: str, lower: Any, upper: Any) -> st.SearchStrategy[Any]:
+    middle: st.SearchStrategy[Any]
     if kind == "int":
         middle = st.integers(lower, upper)
     elif kind == "float":

@@ -214,6 +214,14 @@ def test_an_average_beyond_the_largest_float_is_null_and_its_bounds_stay_sound()
     assert all(ref.holds(found, 0, value) for value in (0.0, 1e308, None))
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_average_lies_between_the_arguments_where_their_number_is_not_known(sign: int) -> None:
+    cells = [Cell(-10 * sign, -10 * sign, False, False, -10 * sign), Cell(0, 0, True, False, None)]
+    found = one(make("avg", "int"), ref.bounds("int", cells), 2)
+    assert sorted([found.lower[0], found.upper[0]], key=abs) == [0.0, -10.0 * sign]
+    assert not found.maybe_null[0]
+
+
 def test_sums_round_once() -> None:
     values = [1e16, 1.0, 1.0, -1e16, 0.1]
     total = one(make("sum", "float"), ref.points("float", values), 5)

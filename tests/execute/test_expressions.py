@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masksearch_ray.model.query import Call, Column, Expr, Literal
+from masksearch_ray.model.query import Call, Column, Expr, Literal, Type
 from tests.execute import reference as ref
 from tests.execute.reference import COLUMNS, Cell
 
-TYPED = st.sampled_from(["int", "float", "bool", "bool", "string"])
+KINDS: list[Type] = ["int", "float", "bool", "bool", "string"]
+TYPED = st.sampled_from(KINDS)
 
 
 def wanted(expr: Expr, table: dict[str, list[Cell]], at: int) -> Any:
