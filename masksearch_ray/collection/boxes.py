@@ -45,7 +45,7 @@ def as_boxes(
     if _is_list(array.type.value_type):
         return _box_lists(array, name, wanted, first)
     rows = np.arange(len(array)) + first
-    return _boxes(array, name, wanted == BOX, wanted in (None, BOX, pa.null()), rows)
+    return _boxes(array, name, wanted == BOX, wanted in (None, BOX), rows)
 
 
 def box_arrays(column: pa.ChunkedArray) -> Boxes | BoxLists:
@@ -102,7 +102,7 @@ def _box_lists(
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy().astype(np.int64)
     inner = pc.list_flatten(array)
     rows = np.repeat(np.arange(len(array)) + first, lengths)
-    boxes = _boxes(inner, name, wanted == BOXES, wanted in (None, BOXES, pa.null()), rows)
+    boxes = _boxes(inner, name, wanted == BOXES, wanted in (None, BOXES), rows)
     if boxes is None:
         return None
     if boxes.null_count:

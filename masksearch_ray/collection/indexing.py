@@ -100,8 +100,9 @@ def _build(
         progress(segment.entry.rows)
         return 0
     data = segment.build_part(spec, progress)
-    with contextlib.suppress(ExistsError):
-        storage.put_if_absent(key, data)
+    if data:
+        with contextlib.suppress(ExistsError):
+            storage.put_if_absent(key, data)
     return len(data)
 
 

@@ -123,7 +123,6 @@ def build_part(
     """
     names = sorted({name for roi in rois for name in roi_columns(roi)})
     table = context.columns([BLOCK, *names])
-    rois = rois_for(tuple(rois), table.schema)
     parts = []
     for number, (block, grid) in enumerate(zip(context.entry.blocks, context.grids, strict=True)):
         levels = block_levels(edges, block.shape.dtype, manifest.domain)
@@ -202,6 +201,20 @@ class SegmentIndex:
         found = [(file, self._find(file, block, "histogram", roi)) for file in files]
         kept = [(file, part) for file, part in found if part is not None]
         return max(kept, key=lambda pair: len(pair[1].levels), default=None)
+
+    def lacking(self, spec: PartSpec) -> tuple[Roi, ...]:
+        """Regions of which the file with the CHI has no such histogram, but might."""
+        names = sorted({name for roi in spec.rois for name in roi_columns(roi)})
+        rois = rois_for(spec.rois, self._context.columns([BLOCK, *names]).schema)
+        return tuple(roi for roi in rois if not self._has(roi, spec.edges))
+
+    def _has(self, roi: Roi, edges: Sequence[float]) -> bool:
+        for number, block in enumerate(self._context.entry.blocks):
+            part = self._find(self.main, number, "histogram", roi_key(roi))
+            levels = block_levels(edges, block.shape.dtype, self._manifest.domain)
+            if part is None or part.levels != levels:
+                return False
+        return True
 
     @property
     def nbytes(self) -> int:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from masksearch_ray.collection.boxes import as_boxes
+from masksearch_ray.collection.specs import BOXES
 from masksearch_ray.errors import DataError
 
 __all__ = ["MASK_ID", "check_name", "merge_schemas", "normalise"]
@@ -88,12 +90,19 @@ def merge_schemas(old: pa.Schema, new: pa.Schema) -> pa.Schema:
         if field.name == MASK_ID or field.name.startswith(_RESERVED):
             continue
         had = types.get(field.name, field.type)
-        if pa.types.is_null(had):
+        if _fits(had, field.type):
             had = field.type
-        if had != field.type and not pa.types.is_null(field.type):
+        if not _fits(field.type, had):
             raise DataError(_changed(field.name, had, field.type))
         types[field.name] = had
     return pa.schema([pa.field(name, kind) for name, kind in types.items()])
+
+
+def _fits(kind: pa.DataType, other: pa.DataType) -> bool:
+    """Whether values of a type, as far as it has any, are values of the other."""
+    if pa.types.is_list(kind) and pa.types.is_list(other):
+        return _fits(kind.value_type, other.value_type)
+    return bool(kind == other or pa.types.is_null(kind))
 
 
 def _columns(rows: Any) -> Iterator[tuple[Any, Any]]:
@@ -167,17 +176,21 @@ def _check_storable(kind: pa.DataType) -> None:
 
 
 def _typed(array: pa.Array, name: str, wanted: pa.DataType | None, first: int) -> pa.Array:
+    if wanted is not None and _fits(wanted, BOXES) and wanted != BOXES:
+        wanted = None  # nothing but nulls until now, or empty lists
     boxes = as_boxes(array, name, wanted, first)
     array = array if boxes is None else boxes
-    if wanted is None or pa.types.is_null(wanted) or array.type == wanted:
+    if wanted is None or array.type == wanted:
         return array
     numbers = all(
         pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in (array.type, wanted)
     )
-    if not (numbers or pa.types.is_null(array.type)):
+    if not (numbers or _fits(array.type, wanted)):
         raise DataError(_changed(name, wanted, array.type))
     try:
-        # Whole numbers come as floats where some are missing; a cast that loses nothing is none.
+        # Whole numbers come as floats, and as NaN, where some are missing.
+        if pa.types.is_floating(array.type) and pa.types.is_integer(wanted):
+            array = pc.if_else(pc.is_nan(array), None, array)
         return array.cast(wanted)
     except pa.ArrowException as error:
         raise DataError(_changed(name, wanted, array.type)) from error

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from masksearch_ray.collection import (
@@ -35,6 +36,7 @@ from tests.collection.helpers import (
 )
 
 Operation = Callable[[Storage], Any]
+Flags = npt.NDArray[np.bool_]
 
 
 @cache
@@ -50,12 +52,14 @@ def start() -> MemoryStorage:
     return copy_of(_start())
 
 
-def odd(segment: SegmentReader) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    return segment.mask_ids() % 4 == 1
+def odd(segment: SegmentReader) -> Flags:
+    found: Flags = segment.mask_ids() % 4 == 1
+    return found
 
 
-def all_of_label_1(segment: SegmentReader) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    return np.equal(segment.metadata(["label"]).column("label").to_numpy(), 1)
+def all_of_label_1(segment: SegmentReader) -> Flags:
+    found: Flags = segment.metadata(["label"]).column("label").to_numpy() == 1
+    return found
 
 
 OPERATIONS: dict[str, Operation] = {
