@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import ray
 
-from masksearch_ray.collection.reader import CollectionReader
-from masksearch_ray.collection.versions import read_manifest
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import Partial, RowsFound
 from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.reading import open_reader
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
 from masksearch_ray.runtime.worker import Worker
-from masksearch_ray.storage import open_storage
 
 __all__ = ["CONCURRENCY", "CONTROL", "Errand", "Reply", "ShardActor"]
 
@@ -146,9 +144,7 @@ class ShardActor:
     def _opened(self) -> Worker:
         with self._opening:
             if self._worker is None:
-                storage = open_storage(self._source.url, dict(self._source.options))
-                reader = CollectionReader(storage, read_manifest(storage, self._source.version))
-                self._worker = Worker(reader, self._segments)
+                self._worker = Worker(open_reader(self._source), self._segments)
             return self._worker
 
     @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from masksearch_ray.errors import InputError
@@ -63,7 +64,7 @@ class RayRuntime:
         # Not above, because Ray reads its environment when it is imported.
         from masksearch_ray.runtime.ray.pool import RayPool
 
-        where = CollectionSource(url, source.version, source.segments, options)
+        where = replace(source, url=url, options=options)
         pool = RayPool.start(where, self.workers)
         self._pools.add(pool)
         return pool
