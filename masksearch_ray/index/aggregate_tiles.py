@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.index.group_bounds import Kind, ones_in_range
+from masksearch_ray.kernels.ordered import comparable, comparable_cut
 from masksearch_ray.model.values import Domain, ValueRange, k_max, pixel_values, stored_cut
 
 __all__ = ["count_aggregate_tiles"]
@@ -56,15 +57,17 @@ def count_aggregate_tiles(
         int64, shape ``(G,)``.
     """
     counts = np.zeros(len(bitmaps), np.int64)
-    for g, marked in enumerate(bitmaps):
-        members = pixels[offsets[g] : offsets[g + 1]]
-        if threshold is not None:
-            inside = _ones_inside(kind, threshold, members, values, domain)
-        elif kind == "avg":
-            inside = _mean_inside(members, values, domain)
-        else:
-            inside = _extreme_inside(kind, members, values, domain)
-        counts[g] = np.count_nonzero(inside & marked)
+    # NumPy warns of NaN in more places than it treats it wrongly.
+    with np.errstate(invalid="ignore", over="ignore"):
+        for g, marked in enumerate(bitmaps):
+            members = pixels[offsets[g] : offsets[g + 1]]
+            if threshold is not None:
+                inside = _ones_inside(kind, threshold, members, values, domain)
+            elif kind == "avg":
+                inside = _mean_inside(members, values, domain)
+            else:
+                inside = _extreme_inside(kind, members, values, domain)
+            counts[g] = np.count_nonzero(inside & marked)
     return counts
 
 
@@ -91,13 +94,13 @@ def _extreme_inside(
 
 def _stored_inside(tile: Tile, values: ValueRange, domain: Domain) -> Bitmap:
     """Pixels whose value lies in a range, by cut-offs in stored units."""
-    dtype = tile.dtype.name
-    start = stored_cut(values.start, dtype, domain)
-    stop = stored_cut(values.stop, dtype, domain)
-    # float64 holds every stored value; NumPy would compare a float32 in float32.
-    with np.errstate(invalid="ignore"):
-        stored = tile.astype(np.float64)
-    return np.asarray((stored >= start) & (stored < stop))
+    start, stop = (
+        comparable_cut(stored_cut(end, tile.dtype.name, domain), tile.dtype)
+        for end in (values.start, values.stop)
+    )
+    stored = comparable(tile)
+    inside = np.zeros(tile.shape, np.bool_) if start is None else stored >= start
+    return np.asarray(inside if stop is None else inside & (stored < stop))
 
 
 def _mean_inside(members: Sequence[Tile], values: ValueRange, domain: Domain) -> Bitmap:
@@ -137,18 +140,21 @@ def _first(stop: int, holds: Callable[[int], bool]) -> int:
 
 def _float_mean_inside(members: Sequence[npt.NDArray[np.float64]], values: ValueRange) -> Bitmap:
     """Pixels at which the exact mean, rounded once, lies in a range."""
+    size = len(members)
     total = np.zeros(members[0].shape)
-    rest = np.zeros(members[0].shape, np.bool_)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for member in members:
-            total, error = _two_sum(total, member)
-            rest |= error != 0
-        mean = total / len(members)
+    rounded = np.zeros(members[0].shape, np.bool_)
+    for member in members:
+        total, error = _two_sum(total, member)
+        rounded |= error != 0
+    mean = total / size
     nan = np.logical_or.reduce([np.isnan(member) for member in members])
-    # Where a sum was rounded, NumPy's mean may be one rounding off: those few are done exactly.
-    for y, x in np.argwhere(rest & ~nan):
+    # Where no sum was rounded the quotient is right; else it may be off by less than this margin.
+    largest = np.add.reduce([np.abs(member) for member in members]) / size
+    margin = (size + 4) * 2.0**-52 * largest + 2.0**-1000
+    clear = (np.abs(mean - values.start) > margin) & (np.abs(mean - values.stop) > margin)
+    for y, x in np.argwhere(rounded & ~clear & ~nan):
         exact = sum((Fraction(float(member[y, x])) for member in members), Fraction())
-        mean[y, x] = float(exact / len(members))
+        mean[y, x] = float(exact / size)
     return np.asarray((mean >= values.start) & (mean < values.stop) & ~nan)
 
 

@@ -63,19 +63,19 @@ def sum_bounds(levels: Counts, bracket: Bracket, grid: Grid, coverage: Coverage,
     # A mask of 2**31 pixels and more is possible, if hardly; its sums need the wider type.
     sums = np.zeros((2, n), np.int32 if grid.area < 2**31 else np.int64)
     if not bracket.empty and n:
-        outer, outer_modes = _ends(levels, bracket, bracket.start_outer, bracket.stop_outer)
+        around = bracket.start_outer, bracket.stop_outer
+        outer, outer_modes = _ends(levels, bracket, around, grid.cells)
         if bracket.exact:
             inner, inner_modes = outer, (-1, -1)
         elif bracket.has_inner:
-            inner, inner_modes = _ends(levels, bracket, bracket.start_inner, bracket.stop_inner)
+            within = bracket.start_inner, bracket.stop_inner
+            inner, inner_modes = _ends(levels, bracket, within, grid.cells)
         else:
             inner, inner_modes = outer, (kernel.ALL, kernel.ALL)
         modes = np.array([outer_modes, inner_modes], np.int64)
         areas, shape = grid.cell_areas(), shape_of(grid)
-        kind, inside, boxes = _coverage_arrays(coverage)
-        kernel.sum_bounds(
-            outer, inner, modes, coverage.cells, areas, kind, inside, boxes, shape, sums
-        )
+        held = _coverage_arrays(coverage)
+        kernel.sum_bounds(outer, inner, modes, coverage.cells, areas, held, shape, sums)
     return sums[0].astype(np.int64), sums[1].astype(np.int64)
 
 
@@ -186,11 +186,14 @@ def _around(counts: Counts, bracket: Bracket, area: npt.NDArray[np.int64]) -> Bo
     return low, high
 
 
-def _ends(counts: Counts, bracket: Bracket, start: int, stop: int) -> tuple[Any, tuple[int, int]]:
+def _ends(
+    counts: Counts, bracket: Bracket, ends: tuple[int, int], cells: int
+) -> tuple[Any, tuple[int, int]]:
     """Columns at both ends of a range, and what stands for each of them."""
-    some = next(iter(counts.values()), np.empty((0, 0), np.uint8))
-    modes = _mode(counts, start, bracket), _mode(counts, stop, bracket)
-    return (counts.get(start, some), counts.get(stop, some)), modes
+    # The kernel takes an array for each end, and reads those that are columns.
+    unread = next(iter(counts.values()), np.empty((cells, 0), np.uint8))
+    start, stop = (counts.get(end, unread) for end in ends)
+    return (start, stop), (_mode(counts, ends[0], bracket), _mode(counts, ends[1], bracket))
 
 
 def _mode(counts: Counts, level: int, bracket: Bracket) -> int:

@@ -31,16 +31,7 @@ _CHUNK = 512
 
 @numba.njit(cache=True, nogil=True)
 def sum_bounds(
-    outer: Any,
-    inner: Any,
-    modes: Any,
-    cells: Any,
-    areas: Any,
-    kind: int,
-    inside: Any,
-    boxes: Any,
-    shape: Any,
-    sums: Any,
+    outer: Any, inner: Any, modes: Any, cells: Any, areas: Any, coverage: Any, shape: Any, sums: Any
 ) -> None:
     """Add up the bounds of the cells that a region touches.
 
@@ -55,17 +46,16 @@ def sum_bounds(
         int32: cells to add up; no others are read.
     areas : numpy.ndarray
         int64, shape ``(cells,)``: pixels of each cell.
-    kind : int
-        `CONSTANT`, `BOXES`, `OUTSIDE_BOXES` or `DENSE`.
-    inside : numpy.ndarray
-        Shape ``(cells, 1)`` or ``(cells, N)``: pixels of each cell in the region, unless boxes say.
-    boxes : numpy.ndarray
-        int32, shape ``(4, N)``: x0, y0, x1, y1 inside the mask, unless `inside` says.
+    coverage : tuple of int and two numpy.ndarray
+        `CONSTANT`, `BOXES`, `OUTSIDE_BOXES` or `DENSE`; pixels of each cell in the region, int32,
+        shape ``(cells, 1)`` or ``(cells, N)``; boxes inside the mask, int32, shape ``(4, N)``:
+        x0, y0, x1, y1. The kind says which of the two arrays counts.
     shape : tuple of int
         Height and width of the mask, side and number of columns of its cells.
     sums : numpy.ndarray
         int32 or int64, shape ``(2, N)``: lower and upper bounds, added to.
     """
+    kind, inside, boxes = coverage
     n = sums.shape[1]
     boxed = kind in (BOXES, OUTSIDE_BOXES)
     across = np.empty((shape[3] if boxed else 0, _CHUNK), np.int32)

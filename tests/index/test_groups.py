@@ -262,3 +262,32 @@ def test_the_mean_of_floats_is_rounded_once() -> None:
         wanted = ValueRange(float(start), float(stop))
         found = count_aggregate_tiles("avg", None, members, offsets, every, wanted, UNIT)
         assert found.tolist() == [count]
+
+
+def test_means_next_to_a_threshold_are_decided_exactly() -> None:
+    rng = np.random.default_rng(11)
+    spread = 10.0 ** rng.uniform(-30, 0, (3, 8, 8))
+    members = list(spread.astype(np.float32))
+    values = aggregated("avg", None, members, UNIT)
+    every, offsets = np.ones((1, 8, 8), np.bool_), np.array([0, 3])
+    for value in values.ravel():
+        for wanted in (
+            ValueRange(float(value), float(np.nextafter(value, 2))),
+            ValueRange(float(np.nextafter(value, 2)), 2.0),
+        ):
+            found = count_aggregate_tiles("avg", None, members, offsets, every, wanted, UNIT)
+            assert found[0] == ((values >= wanted.start) & (values < wanted.stop)).sum()
+
+
+def test_signalling_nan_is_nan() -> None:
+    signalling = np.array([[0x7F800001]], np.uint32).view(np.float32)
+    members: list[Masks] = [
+        signalling,
+        np.array([[0.5]], np.float32),
+        np.array([[0.5]], np.float16),
+    ]
+    every, offsets = np.ones((1, 1, 1), np.bool_), np.array([0, 3])
+    wanted = ValueRange(-np.inf, np.inf)
+    for kind in KINDS:
+        found = count_aggregate_tiles(kind, None, members, offsets, every, wanted, UNIT)
+        assert found.tolist() == [0]
