@@ -5,7 +5,15 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-__all__ = ["ReadCounter", "ReadTotals"]
+__all__ = ["ReadCounter", "ReadTotals", "bytes_read_here"]
+
+_here = threading.local()
+
+
+def bytes_read_here() -> int:
+    """Bytes that the calling thread has read from storages, by whatever counter."""
+    total: int = getattr(_here, "bytes", 0)
+    return total
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class ReadCounter:
 
     def add(self, bytes: int = 0, requests: int = 0, tiles: int = 0) -> None:
         """Add to the sums."""
+        _here.bytes = bytes_read_here() + bytes
         with self._lock:
             old = self._totals
             self._totals = ReadTotals(old.bytes + bytes, old.requests + requests, old.tiles + tiles)

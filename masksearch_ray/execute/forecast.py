@@ -71,7 +71,8 @@ def _of_block(
     levels: tuple[float, ...] | None = None
     if not together:
         names, levels = yield from histogram_names(view, term.roi)
-    marks = bracket(values, levels or view.levels, view.shape.dtype, query.domain)
+    known = view.levels if levels is None else levels
+    marks = bracket(values, known, view.shape.dtype, query.domain)
     wanted = stored_levels(marks.needed_in_groups if together else marks.needed, view)
     reads: _Reads
     if levels is not None:

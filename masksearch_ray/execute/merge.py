@@ -118,6 +118,7 @@ def assign_groups(found: Mapping[int, MemberRefs]) -> dict[int, MemberRefs]:
         keys,
         np.concatenate([p.segments for p in parts]),
         np.concatenate([p.ordinals for p in parts]),
+        np.concatenate([p.verified for p in parts]),
     )
     owners = np.concatenate([np.full(len(p.ordinals), s) for s, p in held.items()])
     codes = group(keys, len(owners)).codes

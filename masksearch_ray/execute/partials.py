@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from masksearch_ray.execute.aggregate import State
-from masksearch_ray.execute.interval import Interval
+from masksearch_ray.execute.interval import Bools, Interval
 from masksearch_ray.execute.ordering import Places, Threshold
 from masksearch_ray.model.forecast import Forecast
 
@@ -148,16 +148,26 @@ class GroupStates:
 
 @dataclass(frozen=True, eq=False)
 class MemberRefs:
-    """Rows by segment and ordinal (int64 ``(n,)`` each), with their group keys."""
+    """Rows by segment and ordinal, with their group keys.
+
+    Parameters
+    ----------
+    keys : tuple of Interval
+    segments, ordinals : numpy.ndarray
+        int64 ``(n,)``.
+    verified : numpy.ndarray
+        bool ``(n,)``: of which tiles were read already, and counted in statistics.
+    """
 
     keys: tuple[Interval, ...]
     segments: Index
     ordinals: Index
+    verified: Bools
 
     def take(self, index: Index) -> MemberRefs:
         """Some of the rows."""
         keys = tuple(key.take(index) for key in self.keys)
-        return MemberRefs(keys, self.segments[index], self.ordinals[index])
+        return MemberRefs(keys, self.segments[index], self.ordinals[index], self.verified[index])
 
 
 @dataclass(frozen=True)

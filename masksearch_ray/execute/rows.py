@@ -133,6 +133,13 @@ class Rows:
         rows.tiles_read = self.tiles_read
         return rows
 
+    def places(self) -> tuple[Index, Index]:
+        """Segment and ordinal of every row."""
+        segments = [np.full(len(p.positions), p.view.segment) for p in self.parts]
+        ordinals = [p.view.ordinals[p.positions] for p in self.parts]
+        empty = np.zeros(0, np.int64)
+        return np.concatenate([empty, *segments]), np.concatenate([empty, *ordinals])
+
     def split(self, items: Index) -> Iterator[tuple[Part, Index]]:
         """Ascending items by the part that holds them."""
         for part in self.parts:

@@ -124,6 +124,7 @@ class ShardQuery:
         self.rows: Rows | None = None
         self.items: Items | None = None
         self._total = self._selected = self._tiles = 0
+        self._before = 0  # rows given that were verified already
         self._where_settled = members is not None
         self._measured: list[Rows] = []
 
@@ -152,15 +153,15 @@ class ShardQuery:
             case RefineGroups(keys):
                 yield from self._refine_groups(keys)
             case FindMembers():
-                settled = yield from self._settled()
-                yield Emit(_refs(*settled))
+                passed, by = yield from self._settled()
+                yield Emit(MemberRefs(tuple(by), *passed.places(), passed.verified))
 
     def stats(self) -> ShardStats:
         """Counters so far."""
         return ShardStats(
             rows_total=self._total,
             rows_selected=self._selected,
-            rows_verified=sum(int(rows.verified.sum()) for rows in self._measured),
+            rows_verified=sum(int(rows.verified.sum()) for rows in self._measured) - self._before,
             tiles_total=self._tiles,
             tiles_read=sum(rows.tiles_read for rows in self._measured),
         )
@@ -202,10 +203,17 @@ class ShardQuery:
             else:
                 refs = self.members.segments, self.members.ordinals
                 rows = Rows.of_refs(self.segments, refs, domain, use_index=self.use_index)
+                self._mark_verified(rows, self.members)
                 yield from rows.load([MASK_ID])
             self.rows = rows
             self._measured.append(rows)
         return self.rows
+
+    def _mark_verified(self, rows: Rows, members: MemberRefs) -> None:
+        given = members.segments << 32 | members.ordinals
+        segments, ordinals = rows.places()
+        rows.verified |= np.isin(segments << 32 | ordinals, given[members.verified])
+        self._before = int(members.verified.sum())
 
     def _settled(self) -> Steps[tuple[Rows, list[Interval]]]:
         """Rows that surely pass WHERE, and their group keys."""
@@ -306,12 +314,3 @@ class ShardQuery:
 
 def _is_plain(output: Output) -> bool:
     return isinstance(output.expr, Column | Key)
-
-
-def _refs(rows: Rows, keys: Sequence[Interval]) -> MemberRefs:
-    segments = [np.full(len(p.positions), p.view.segment) for p in rows.parts]
-    ordinals = [p.view.ordinals[p.positions] for p in rows.parts]
-    empty = np.zeros(0, np.int64)
-    return MemberRefs(
-        tuple(keys), np.concatenate([empty, *segments]), np.concatenate([empty, *ordinals])
-    )

@@ -135,6 +135,7 @@ class Coordinator:
             return
         self.round_trips += 1
         for shard, partial in self.pool.send(tasks, self.control):
+            self.control.check()  # what has come already is not handed out either
             if isinstance(partial, Finished):
                 self.stats.setdefault(shard, []).append(partial.stats)
             else:

@@ -8,15 +8,14 @@ import threading
 from collections.abc import Iterator, Mapping
 
 from masksearch_ray.collection.reader import CollectionReader
-from masksearch_ray.collection.versions import read_manifest
 from masksearch_ray.errors import QueryCancelledError
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import Partial
 from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.reading import open_reader
 from masksearch_ray.runtime.shards import balance
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
 from masksearch_ray.runtime.worker import Worker
-from masksearch_ray.storage import open_storage
 
 __all__ = ["LocalPool", "LocalRuntime"]
 
@@ -154,9 +153,7 @@ class LocalRuntime:
 
     def pool(self, source: CollectionSource) -> LocalPool:
         """Workers for one version of a collection."""
-        storage = open_storage(source.url, dict(source.options))
-        reader = CollectionReader(storage, read_manifest(storage, source.version))
-        return LocalPool(reader, balance(source.segments, self.threads))
+        return LocalPool(open_reader(source), balance(source.segments, self.threads))
 
     def close(self) -> None:
         """Nothing was started."""

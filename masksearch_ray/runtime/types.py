@@ -26,12 +26,15 @@ class CollectionSource:
     version : int
     segments : tuple of int
         Rows of each segment, by which shards are balanced.
+    cache : str, optional
+        Folder for indexes that cannot be kept in the collection.
     """
 
     url: str
     version: int
     segments: tuple[int, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    cache: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

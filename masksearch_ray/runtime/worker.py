@@ -6,11 +6,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from masksearch_ray.collection.counter import bytes_read_here
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.execute.partials import Emit, Finished, Partial
 from masksearch_ray.execute.shard import ShardQuery
@@ -51,9 +53,9 @@ class Worker:
 
     def run(self, task: ShardTask, control: Watch) -> Iterator[Partial]:
         """Run one stage; yields its partials, a `Finished` last."""
-        began, read = time.perf_counter(), self._bytes_read(task)
-        spent: dict[str, float] = {}
-        query = self._query(task)
+        began, spent = time.perf_counter(), _Spent()
+        with spent.on("read metadata"):
+            query = self._query(task)
         before = query.stats()
         yield from self._drive(query.run(task.stage), control, spent)
         after = query.stats()
@@ -65,9 +67,9 @@ class Worker:
                 rows_verified=after.rows_verified - before.rows_verified,
                 tiles_total=after.tiles_total - before.tiles_total,
                 tiles_read=after.tiles_read - before.tiles_read,
-                bytes_read=self._bytes_read(task) - read,
+                bytes_read=spent.bytes,
                 seconds=time.perf_counter() - began,
-                stages=spent,
+                stages=spent.seconds,
             )
         )
 
@@ -82,10 +84,6 @@ class Worker:
             return self.segments
         owned: list[int] = np.unique(task.members.segments).tolist()
         return owned
-
-    def _bytes_read(self, task: ShardTask) -> int:
-        segments = (self.reader.segment(number) for number in self._owned(task))
-        return sum(segment.counter.totals.bytes for segment in segments)
 
     def _query(self, task: ShardTask) -> ShardQuery:
         key = (task.query_id, task.members is not None)
@@ -107,25 +105,22 @@ class Worker:
         self,
         steps: Generator[Request | Emit, Any, None],
         control: Watch,
-        spent: dict[str, float],
+        spent: _Spent,
     ) -> Iterator[Partial]:
         answer: Any = None
         while True:
             control.check()
-            began = time.perf_counter()
             try:
-                wanted = steps.send(answer)
+                with spent.on("decide"):
+                    wanted = steps.send(answer)
             except StopIteration:
                 return
-            finally:
-                _add(spent, "decide", began)
             if isinstance(wanted, Emit):
                 yield wanted.partial
                 answer = None
                 continue
-            began = time.perf_counter()
-            answer = self._answer(wanted, control)
-            _add(spent, _KINDS[type(wanted)], began)
+            with spent.on(_KINDS[type(wanted)]):
+                answer = self._answer(wanted, control)
 
     def _answer(self, wanted: Request, control: Watch) -> Any:
         if isinstance(wanted, Poll):
@@ -166,5 +161,22 @@ _KINDS = {
 }
 
 
-def _add(spent: dict[str, float], kind: str, began: float) -> None:
-    spent[kind] = spent.get(kind, 0.0) + time.perf_counter() - began
+class _Spent:
+    """Seconds by kind of work, and bytes read, of one stage.
+
+    Bytes are those of the thread at work: other stages may read the same segments meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.bytes = 0
+
+    @contextmanager
+    def on(self, kind: str) -> Iterator[None]:
+        """Measure a piece of work, which is done by one thread."""
+        began, read = time.perf_counter(), bytes_read_here()
+        try:
+            yield
+        finally:
+            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
+            self.bytes += bytes_read_here() - read

@@ -23,7 +23,7 @@ from masksearch_ray.session.changes import Changes
 from masksearch_ray.session.result import Result
 from masksearch_ray.session.stats import explain_stats
 from masksearch_ray.sql import parse, render_expr
-from masksearch_ray.storage import Storage
+from masksearch_ray.storage import Storage, open_storage
 
 __all__ = ["Collection"]
 
@@ -213,14 +213,15 @@ class Collection(Changes):
         if self._pool is None:
             url, options = self._storage.describe()
             rows = tuple(segment.rows for segment in self._manifest.segments)
-            source = CollectionSource(url, self.version, rows, options)
+            source = CollectionSource(url, self.version, rows, options, self._cache)
             self._pool = self._runtime.pool(source)
         return self._pool
 
     def _open_reader(self) -> CollectionReader:
         if self._reader is None:
             shared = getattr(self._open_pool(), "reader", None)
-            self._reader = shared or CollectionReader(self._storage, self._manifest)
+            cache = None if self._cache is None else open_storage(self._cache)
+            self._reader = shared or CollectionReader(self._storage, self._manifest, cache)
         return self._reader
 
     def _drop(self) -> None:

@@ -81,7 +81,7 @@ def open(
     runtime: str | Runtime = "local",
     address: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
-    cache: str | None = None,
+    cache: str | PathLike[str] | None = None,
     version: int | None = None,
 ) -> Collection:
     """Open a collection.
@@ -96,7 +96,7 @@ def open(
         Of the Ray cluster; else RAY_ADDRESS, else a private instance on this machine.
     storage_options : mapping, optional
         For object storage, as fsspec takes them.
-    cache : str, optional
+    cache : str or path, optional
         Folder in which parts of the index are kept where the collection is read-only.
     version : int, optional
         An older version; such a collection cannot be written to.
@@ -117,5 +117,9 @@ def open(
     storage = open_storage(url, options)
     manifest = open_manifest(storage, version)
     return Collection(
-        storage, manifest, open_runtime(runtime, address), pinned=version is not None, cache=cache
+        storage,
+        manifest,
+        open_runtime(runtime, address),
+        pinned=version is not None,
+        cache=None if cache is None else fspath(cache),
     )

@@ -29,8 +29,8 @@ class Result:
         self._coordinator = coordinator
         self._found: list[RowsFound] = []
         self._running: Iterator[RowsFound] | None = None
+        self._error: BaseException | None = None
         self._table: pa.Table | None = None
-        self._began = 0.0
         self._seconds = 0.0
 
     @classmethod
@@ -47,7 +47,6 @@ class Result:
             self._found.extend(self._steps())
             self._table = self._coordinator.assemble(self._found)
             self._found = []
-            self._seconds = time.perf_counter() - self._began
         return self._table
 
     @property
@@ -93,7 +92,19 @@ class Result:
         return f"<Result of {self._coordinator.query.text!r}: {state}>"
 
     def _steps(self) -> Iterator[RowsFound]:
+        # What came before an error is no answer: whoever asks again gets the error again.
+        if self._error is not None:
+            raise self._error
         if self._running is None:
-            self._began = time.perf_counter()
-            self._running = self._coordinator.run()
+            self._running = self._run()
         return self._running
+
+    def _run(self) -> Iterator[RowsFound]:
+        began = time.perf_counter()
+        try:
+            yield from self._coordinator.run()
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self._seconds = time.perf_counter() - began
