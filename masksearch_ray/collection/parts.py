@@ -21,7 +21,7 @@ from masksearch_ray.collection.sealed import canonical, seal, unseal
 from masksearch_ray.collection.segment import BLOCK
 from masksearch_ray.collection.specs import roi_from_json, roi_to_json, rois_for, spec_to_json
 from masksearch_ray.collection.versions import object_url
-from masksearch_ray.errors import DamagedError, ExistsError, InputError, ReadOnlyError, StorageError
+from masksearch_ray.errors import DamagedError, ExistsError, InputError, StorageError
 from masksearch_ray.index.container import Part, write_index
 from masksearch_ray.index.levels import block_levels
 from masksearch_ray.model.query import roi_columns
@@ -256,7 +256,8 @@ class SegmentIndex:
             fetcher.storage.put_if_absent(key, data)
         except ExistsError:
             pass  # another reader was quicker, with the same bytes
-        except ReadOnlyError:
+        except StorageError:
+            # Read-only, or full: a query need not fail for an index that is at hand.
             if self._cache is not None:
                 with contextlib.suppress(StorageError):
                     self._cache.put(key, data)

@@ -25,6 +25,8 @@ Positions = npt.NDArray[np.int64]
 # Entries of so many rows are read with the whole directory, as are small directories.
 _WHOLE_SHARE = 1 / 16
 _SMALL_DIRECTORY = 64 << 10
+# Whole masks are put together from so many bytes of tiles at a time.
+_TILE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +122,13 @@ class StoredPixels:
         """Whole masks at positions of a block."""
         codec = self._codecs[block]
         every = np.arange(codec.grid.tiles)
-        pixels = self.tiles(block, np.repeat(rows, len(every)), np.tile(every, len(rows)))
-        return [codec.assemble(one) for one in np.split(pixels, len(rows))] if len(rows) else []
+        step = max(1, _TILE_BYTES // (codec.grid.area * codec.dtype.itemsize))
+        found = []
+        for first in range(0, len(rows), step):
+            some = rows[first : first + step]
+            pixels = self.tiles(block, np.repeat(some, len(every)), np.tile(every, len(some)))
+            found += [codec.assemble(one) for one in np.split(pixels, len(some))]
+        return found
 
     def _entries_of(self, block: int, rows: Positions) -> npt.NDArray[Any]:
         """Directory entries of rows, ascending; those not yet known are read."""

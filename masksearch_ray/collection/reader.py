@@ -153,10 +153,11 @@ class SegmentReader:
         """Whole masks ``(H, W)`` of rows, in the order asked for."""
         wanted = np.asarray(ordinals, np.int64)
         found: list[npt.NDArray[Any]] = [np.empty(0)] * len(wanted)
-        for view in self.blocks:
-            here = np.flatnonzero(np.isin(wanted, view.ordinals))
-            rows = np.searchsorted(view.ordinals, wanted[here])
-            for place, mask in zip(here, self._pixels().masks(view.block, rows), strict=True):
+        block_of, position_of = self._once("places", self._make_places)
+        for block in np.unique(block_of[wanted]).tolist():
+            here = np.flatnonzero(block_of[wanted] == block)
+            masks = self._pixels().masks(block, position_of[wanted[here]])
+            for place, mask in zip(here.tolist(), masks, strict=True):
                 found[place] = mask
         return found
 
@@ -205,6 +206,14 @@ class SegmentReader:
             for number, block in enumerate(self.entry.blocks)
         )
 
+    def _make_places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Block of every row, and its position in the block."""
+        block_of, position_of = np.empty((2, self.entry.rows), np.int64)
+        for view in self.blocks:
+            block_of[view.ordinals] = view.block
+            position_of[view.ordinals] = np.arange(view.rows)
+        return block_of, position_of
+
     def _ordinals(self, block: int) -> npt.NDArray[np.int64]:
         if len(self.entry.blocks) == 1:
             return np.arange(self.entry.rows)
@@ -239,9 +248,9 @@ class SegmentReader:
             if missing:
                 file = self._once("rows", self._open_rows)
                 there = [name for name in missing if name in file.schema_arrow.names]
-                # Names may hold dots, which Parquet would take for paths: read by position.
                 read = file.read_row_groups(range(file.num_row_groups), columns=there)
-                self._columns.update(zip(read.column_names, read.columns, strict=True))
+                # Dots in a name are a path to Parquet, which then gives parts of others, too.
+                self._columns.update({name: read.column(name) for name in there})
             kept = {name: self._columns[name] for name in names if name in self._columns}
             return pa.table(kept)
 

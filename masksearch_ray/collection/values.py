@@ -53,7 +53,7 @@ def as_mask(mask: Any, name: str) -> npt.NDArray[Any]:
     """
     try:
         array = np.asarray(mask)
-    except (TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise DataError(f"{name}: no array: {error}") from error
     if array.ndim != 2:
         raise DataError(f"{name} has {array.ndim} dimensions; 2 (height, width) are wanted")

@@ -17,7 +17,7 @@ from masksearch_ray.collection.manifest import Manifest, SegmentSizes
 from masksearch_ray.collection.rows import MASK_ID, merge_schemas, normalise
 from masksearch_ray.collection.values import each_mask
 from masksearch_ray.collection.versions import open_manifest
-from masksearch_ray.errors import ConflictError, InputError
+from masksearch_ray.errors import ConflictError, DataError, InputError
 from masksearch_ray.model.progress import Progress, ProgressStep, silent
 from masksearch_ray.storage import Storage
 
@@ -84,6 +84,7 @@ def append(
     started = time.perf_counter()
     manifest = open_manifest(storage)
     table = _table(rows, manifest, storage)
+    _check_number(masks, table)
     with SegmentBuilder(storage, manifest, threads, limits) as builder:
         builder.add(_told(masks, table, progress), table)
         added = builder.finish()
@@ -124,6 +125,11 @@ def _table(rows: Any, manifest: Manifest, storage: Storage) -> pa.Table | None:
     if MASK_ID in table.column_names and table.num_rows:
         refuse_taken_ids(storage, manifest, table.column(MASK_ID).to_numpy())
     return table
+
+
+def _check_number(masks: Any, table: pa.Table | None) -> None:
+    if table is not None and hasattr(masks, "__len__") and len(masks) != table.num_rows:
+        raise DataError(f"{table.num_rows} rows of metadata, but {len(masks)} masks")
 
 
 def _told(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -171,7 +173,9 @@ def _bad(dtype: str, value: float) -> Mask:
         (_bad("float32", -np.inf), {}, "is -inf"),
         (_bad("float32", 1.5), {}, r"is 1.5, outside the value domain \[0.0, 1.0\]"),
         (_bad("float32", -0.25), {}, "is -0.25"),
-        (random_masks(3), {"image_id": [1, 2]}, "2 rows of metadata, but more masks"),
+        (random_masks(3), {"image_id": [1, 2]}, "2 rows of metadata, but 3 masks"),
+        (iter(random_masks(3)), {"image_id": [1, 2]}, "2 rows of metadata, but more masks"),
+        (iter(random_masks(3)), {"image_id": [1] * 4}, "4 rows of metadata, but 3 masks"),
         (random_masks(3), {"image_id": [1, 2, 3, 4]}, "4 rows of metadata, but 3 masks"),
         (random_masks(3), {"mask_id": [1, 2, 1]}, "mask_id 1 is given twice, in rows 0 and 2"),
         (random_masks(3), {"mask_id": [1, 0, 2]}, "mask_id 0 is in the collection already"),
@@ -301,3 +305,45 @@ def test_nothing_appended_is_no_version() -> None:
 def test_a_collection_is_needed() -> None:
     with pytest.raises(CollectionError, match="no collection there"):
         append(memory(), random_masks(1))
+
+
+def test_columns_of_whatever_type_come_back() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
+    columns: dict[str, pa.Array] = {
+        "when": pa.array([moment, None]),
+        "nanoseconds": pa.array([1, 2], pa.timestamp("ns")),
+        "seconds": pa.array([1, None], pa.timestamp("s")),
+        "day": pa.array([1, 2], pa.date32()),
+        "day64": pa.array([0, 86_400_000], pa.date64()),
+        "time": pa.array([1, 2], pa.time32("s")),
+        "lasting": pa.array([1, 2], pa.duration("ms")),
+        "price": pa.array([Decimal("1.50"), None], pa.decimal128(9, 2)),
+        "bytes": pa.array([b"\xff", None]),
+        "words": pa.array([["a", "b"], []]),
+        "vector": pa.array([[0.5, 1.5], [1.0, 2.0]], pa.list_(pa.float32(), 2)),
+        "empty": pa.array([[], None]),
+        "nothing": pa.nulls(2),
+        "flag": pa.array([True, None]),
+        "a": pa.array([{"b": 1, "c": "x"}, None]),
+        "a.b": pa.array([5, 6]),
+        "map": pa.array([[("k", 1)], []], pa.map_(pa.string(), pa.int64())),
+    }
+    storage = empty()
+    append(storage, random_masks(2), pa.table(columns))
+    for name in columns:  # one by one, each by a reader of its own
+        (segment,) = reader(storage).segments()
+        assert segment.metadata([name]).column(0).to_pylist() == columns[name].to_pylist()
+    (segment,) = reader(storage).segments()
+    table = segment.metadata([*reversed(columns)])
+    assert table.to_pydict() == {name: column.to_pylist() for name, column in columns.items()}
+    assert {field.name: field.type for field in table.schema} == {
+        name: column.type for name, column in columns.items()
+    }
+
+
+def test_a_column_that_cannot_be_stored_is_named() -> None:
+    column = pa.UnionArray.from_dense(
+        pa.array([0, 1], pa.int8()), pa.array([0, 0], pa.int32()), [pa.array([1]), pa.array(["x"])]
+    )
+    with pytest.raises(DataError, match="column 'either'"):
+        append(empty(), random_masks(2), {"either": column})
