@@ -26,6 +26,7 @@ from masksearch_ray.runtime.local import LocalRuntime
 from tests.oracle.compare import check
 from tests.oracle.strategies import Case, random_cases
 
+DOOMED = 10**9  # ids from here on are deleted before the first query
 QUERIES = 8  # asked of each collection
 _names = itertools.count()
 
@@ -40,6 +41,8 @@ class Layout:
     cell: int | None
     rois: Any
     use_index: bool
+    deleted: int
+    compact: bool
 
     @classmethod
     def of(cls, seed: int) -> Layout:
@@ -53,6 +56,8 @@ class Layout:
                 rng.integers(5)
             ],
             use_index=bool(rng.random() < 0.9),
+            deleted=int(rng.choice([0, 0, 1, 5])),
+            compact=bool(rng.random() < 0.2),
         )
 
 
@@ -73,7 +78,22 @@ def build(case: Case, layout: Layout, url: str, runtime: Any) -> ms.Collection:
     for start, stop in itertools.pairwise(cuts):
         if start < stop:
             collection.append(held.masks[start:stop], table.slice(start, stop - start))
+            add_doomed(collection, case, table, layout.deleted)
+    if layout.deleted:
+        collection.delete("mask_id >= :doomed", doomed=DOOMED)
+    if layout.compact:
+        collection.compact()
     return collection
+
+
+def add_doomed(collection: ms.Collection, case: Case, table: pa.Table, number: int) -> None:
+    """Append rows that are deleted later: they must leave no trace in any answer."""
+    at = [n % len(case.collection.masks) for n in range(number)]
+    if at:
+        ids = pa.array(range(DOOMED + len(collection), DOOMED + len(collection) + number))
+        rows = table.take(at)
+        rows = rows.set_column(rows.schema.get_field_index("mask_id"), "mask_id", ids)
+        collection.append([case.collection.masks[n] for n in at], rows)
 
 
 def ask(collection: ms.Collection, use_index: bool, text: str, given: Any, roi: Any) -> pa.Table:
