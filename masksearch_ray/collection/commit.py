@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from masksearch_ray.collection.layout import manifest_key, new_name
-from masksearch_ray.collection.manifest import Manifest, encode_manifest
+from masksearch_ray.collection.manifest import Manifest
+from masksearch_ray.collection.manifest_json import encode_manifest
 from masksearch_ray.collection.versions import newest_version, now, open_manifest, read_manifest
 from masksearch_ray.errors import (
     ConflictError,

@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from masksearch_ray.collection.adding import Added
 from masksearch_ray.collection.layout import INGESTS, is_name, segment_key
-from masksearch_ray.collection.manifest import Manifest, segment_from_json, segment_to_json
+from masksearch_ray.collection.manifest import Manifest
+from masksearch_ray.collection.manifest_json import segment_from_json, segment_to_json
 from masksearch_ray.collection.sealed import seal, unseal
 from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.versions import object_url

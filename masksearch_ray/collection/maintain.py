@@ -19,7 +19,7 @@ from masksearch_ray.collection.manifest import DeleteEntry, Manifest, SegmentEnt
 from masksearch_ray.collection.reader import CollectionReader, SegmentReader
 from masksearch_ray.collection.rows import MASK_ID
 from masksearch_ray.collection.versions import open_manifest
-from masksearch_ray.errors import ConflictError, InputError, StorageError
+from masksearch_ray.errors import ConflictError, InputError, ReadOnlyError, StorageError
 from masksearch_ray.index.tilecodec import crc32c
 from masksearch_ray.model.progress import Progress, ProgressStep, silent
 from masksearch_ray.storage import Storage
@@ -109,7 +109,7 @@ def compact(
     compaction = _Compaction(storage, reader, tuple(inputs), added)
     try:
         version = commit(storage, compaction).version
-    except (ConflictError, InputError):
+    except (ConflictError, InputError, ReadOnlyError):
         discard(storage, added)
         raise
     return CompactReport(len(inputs), len(added), total, version)

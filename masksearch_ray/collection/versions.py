@@ -10,7 +10,8 @@ from typing import Literal
 import pyarrow as pa
 
 from masksearch_ray.collection.layout import MANIFESTS, manifest_key, manifest_version, new_name
-from masksearch_ray.collection.manifest import Manifest, decode_manifest, encode_manifest
+from masksearch_ray.collection.manifest import Manifest
+from masksearch_ray.collection.manifest_json import decode_manifest, encode_manifest
 from masksearch_ray.collection.specs import IndexSpec, edges_of
 from masksearch_ray.errors import (
     CollectionError,

@@ -17,7 +17,7 @@ from masksearch_ray.collection.manifest import Manifest, SegmentSizes
 from masksearch_ray.collection.rows import MASK_ID, merge_schemas, normalise
 from masksearch_ray.collection.values import each_mask
 from masksearch_ray.collection.versions import open_manifest
-from masksearch_ray.errors import ConflictError, DataError, InputError
+from masksearch_ray.errors import ConflictError, DataError, InputError, ReadOnlyError
 from masksearch_ray.model.progress import Progress, ProgressStep, silent
 from masksearch_ray.storage import Storage
 
@@ -111,7 +111,7 @@ def commit_added(storage: Storage, added: list[Added]) -> Manifest:
     """
     try:
         return commit(storage, Addition(storage, added))
-    except (ConflictError, InputError):
+    except (ConflictError, InputError, ReadOnlyError):
         discard(storage, added)
         raise
 

@@ -15,16 +15,14 @@ from hypothesis import strategies as st
 from masksearch_ray.collection import BOX, BOXES, create_collection, open_manifest
 from masksearch_ray.collection.layout import manifest_key
 from masksearch_ray.collection.manifest import (
-    FORMAT,
     BlockEntry,
     DeleteEntry,
     Manifest,
     ObjectEntry,
     SegmentEntry,
     SegmentSizes,
-    decode_manifest,
-    encode_manifest,
 )
+from masksearch_ray.collection.manifest_json import FORMAT, decode_manifest, encode_manifest
 from masksearch_ray.collection.sealed import seal, unseal
 from masksearch_ray.collection.specs import IndexSpec, edges_of
 from masksearch_ray.errors import CollectionError, DamagedError, InputError
