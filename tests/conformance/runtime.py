@@ -66,6 +66,10 @@ COUNT = "CP(mask, object_box, (0.6, 0.9))"
 EXPECTED = counts(0.6, 0.9)
 
 
+def above(least: int) -> list[int]:
+    return [i for i in range(N) if EXPECTED[i] > least]
+
+
 def best_first() -> list[int]:
     return sorted(range(N), key=lambda i: (-EXPECTED[i], i))
 
@@ -77,9 +81,9 @@ class RuntimeTests:
 
     def test_filter(self, opened: Opened) -> None:
         found = opened.ask(f"SELECT mask_id, {COUNT} AS n FROM masks WHERE {COUNT} > 22")
-        expected = np.flatnonzero(EXPECTED > 22)
+        expected = above(22)
         assert 0 < len(expected) < N
-        assert found["mask_id"].to_pylist() == expected.tolist()
+        assert found["mask_id"].to_pylist() == expected
         assert found["n"].to_pylist() == EXPECTED[expected].tolist()
 
     def test_filter_without_rows(self, opened: Opened) -> None:
@@ -106,7 +110,7 @@ class RuntimeTests:
     def test_bounds_of_a_count(self, opened: Opened) -> None:
         text = f"SELECT mask_id FROM masks WHERE {COUNT} > 22"
         surely, possibly = opened.coordinator(text).count_bounds()
-        assert surely <= (EXPECTED > 22).sum() <= possibly <= N
+        assert surely <= len(above(22)) <= possibly <= N
 
     def test_groups_merged(self, opened: Opened) -> None:
         text = f"SELECT label, COUNT(*) AS n, AVG({COUNT}) AS a FROM masks GROUP BY label"
@@ -114,9 +118,7 @@ class RuntimeTests:
         members = {name: [i for i in range(N) if LABELS[i * 7 % 4] == name] for name in LABELS}
         assert found["label"] == LABELS
         assert found["n"] == [len(members[name]) for name in LABELS]
-        assert found["a"] == [
-            EXPECTED[members[name]].sum() / len(members[name]) for name in LABELS
-        ]
+        assert found["a"] == [EXPECTED[members[name]].sum() / len(members[name]) for name in LABELS]
 
     def test_best_groups_merged(self, opened: Opened) -> None:
         text = (
@@ -272,7 +274,7 @@ class RuntimeTests:
 
         with ThreadPoolExecutor(6) as threads:
             answers = list(threads.map(ask, range(14, 26)))
-        assert answers == [np.flatnonzero(EXPECTED > least).tolist() for least in range(14, 26)]
+        assert answers == [above(least) for least in range(14, 26)]
 
     def test_two_collections_at_once(self, runtime: Runtime, url: str, tmp_path: Path) -> None:
         other = str(tmp_path / "other")
@@ -296,7 +298,7 @@ class RuntimeTests:
     def _serves(self, opened: Opened) -> None:
         text = f"SELECT mask_id FROM masks WHERE {COUNT} > 22"
         found = opened.ask(text, timeout=60.0)
-        assert found["mask_id"].to_pylist() == np.flatnonzero(EXPECTED > 22).tolist()
+        assert found["mask_id"].to_pylist() == above(22)
 
 
 def _ids(partial: Partial) -> list[int]:

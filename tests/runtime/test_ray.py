@@ -11,7 +11,7 @@ from tests.conformance.runtime import RuntimeTests
 
 @pytest.fixture(scope="module")
 def runtime(ray_instance: None) -> Iterator[Runtime]:
-    runtime = RayRuntime(workers=3)
+    runtime = RayRuntime(workers=2)
     yield runtime
     runtime.close()
 

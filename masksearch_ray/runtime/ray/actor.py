@@ -20,14 +20,34 @@ from masksearch_ray.runtime.reading import open_reader
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
 from masksearch_ray.runtime.worker import Worker
 
-__all__ = ["CONCURRENCY", "CONTROL", "Errand", "Reply", "ShardActor"]
+__all__ = ["CONTROL", "Errand", "Reply", "Shard", "ShardActor"]
 
-CONTROL = "control"
-CONCURRENCY = 4  # stages of several queries at a time; calls of the control group overtake them
+CONTROL = "control"  # calls of this group overtake the stages that run
 _KEPT_STOPS = 256
 
 Reply = tuple[Partial, ...] | MaskSearchError
 """What an actor answers: partials, or an error of ours as a value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """What an actor is given to own.
+
+    Parameters
+    ----------
+    label : str
+        Its name, for people.
+    key : str
+        Its name, unique.
+    source : CollectionSource
+    segments : tuple of int
+        Positions in the manifest.
+    """
+
+    label: str
+    key: str
+    source: CollectionSource
+    segments: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +58,8 @@ class Errand:
     ----------
     name : str
         By which it can be stopped.
+    shard : Shard
+        Given with every errand: an actor that was started anew opens it again.
     task : ShardTask
     timeout, spent : float or None, float
         The query's time limit and what of it had passed when this was sent, in seconds.
@@ -46,6 +68,7 @@ class Errand:
     """
 
     name: str
+    shard: Shard
     task: ShardTask
     timeout: float | None
     spent: float
@@ -64,35 +87,24 @@ class _Running:
 
 
 class ShardActor:
-    """One shard: what its worker yields is streamed to the caller.
+    """One shard at a time: what its worker yields is streamed to the caller."""
 
-    Parameters
-    ----------
-    source : CollectionSource
-    segments : list of int
-        The shard's.
-    label : str
-        What the process calls itself in Ray's logs.
-    """
-
-    def __init__(self, source: CollectionSource, segments: list[int], label: str) -> None:
+    def __init__(self) -> None:
         pa.set_cpu_count(1)  # other shards use the other cores
-        self._source = source
-        self._segments = segments
-        self._label = label
-        self._lock = threading.Lock()
-        self._opening = threading.Lock()
+        self._shard: Shard | None = None
         self._worker: Worker | None = None
+        self._opening = threading.Lock()
+        self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._stopped: OrderedDict[str, None] = OrderedDict()
 
     def __repr__(self) -> str:
-        return self._label
+        return "worker without a shard" if self._shard is None else self._shard.label
 
-    def open(self) -> MaskSearchError | None:
-        """Open the collection; the error if that fails."""
+    def open(self, shard: Shard) -> MaskSearchError | None:
+        """Own a shard; the error if it cannot be opened."""
         try:
-            self._opened()
+            self._own(shard)
         except MaskSearchError as error:
             return error
         return None
@@ -102,8 +114,9 @@ class ShardActor:
         """Run a stage; rows are handed out as they are found, all else at the end."""
         held: list[Partial] = []
         try:
-            with self._alone(errand) as control:
-                for partial in self._opened().run(errand.task, control):
+            worker = self._own(errand.shard)
+            with self._alone(errand, worker) as control:
+                for partial in worker.run(errand.task, control):
                     held.append(partial)
                     if isinstance(partial, RowsFound):
                         yield tuple(held)
@@ -134,21 +147,33 @@ class ShardActor:
     @ray.method(concurrency_group=CONTROL)
     def forget(self, query_id: str) -> None:
         """Drop the state of a query."""
-        if self._worker is not None:
-            self._worker.forget(query_id)
+        worker = self._worker
+        if worker is not None:
+            worker.forget(query_id)
+
+    @ray.method(concurrency_group=CONTROL)
+    def release(self) -> None:
+        """Stop everything and drop the shard."""
+        with self._lock:
+            running = list(self._running.values())
+        for one in running:
+            one.control.cancel()
+        with self._opening:
+            self._shard = self._worker = None
 
     @ray.method(concurrency_group=CONTROL)
     def ping(self) -> None:
         """Show that the actor lives."""
 
-    def _opened(self) -> Worker:
+    def _own(self, shard: Shard) -> Worker:
         with self._opening:
-            if self._worker is None:
-                self._worker = Worker(open_reader(self._source), self._segments)
+            if self._worker is None or self._shard is None or self._shard.key != shard.key:
+                self._worker = Worker(open_reader(shard.source), shard.segments)
+                self._shard = shard
             return self._worker
 
     @contextmanager
-    def _alone(self, errand: Errand) -> Iterator[QueryControl]:
+    def _alone(self, errand: Errand, worker: Worker) -> Iterator[QueryControl]:
         """Run one errand of a query at a time, as its stages share state.
 
         A second one finds a first only if that was abandoned, or if Ray lost sight of it and sent
@@ -165,7 +190,7 @@ class ShardActor:
             if earlier is not None:
                 earlier.control.cancel()
                 earlier.ended.wait()
-                self._opened().forget(query_id)
+                worker.forget(query_id)
             yield running.control
         finally:
             running.ended.set()

@@ -9,10 +9,12 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from masksearch_ray.errors import WorkerError
 
-__all__ = ["attach", "detach"]
+__all__ = ["Instance", "attach", "current_session", "detach"]
 
 _OBJECT_STORE = 200 * 1024**2  # partials are small; pixels never travel
 _LONGEST_FOLDER = 40  # Ray's sockets lie some 60 characters below, and their paths end at 107
@@ -27,11 +29,41 @@ _PRIVATE = {
 }
 
 _lock = threading.RLock()
-_users = 0  # runtimes that rely on what was started here
-_folder: str | None = None
 
 
-def attach(address: str | None) -> bool:
+@dataclass(eq=False)
+class Instance:
+    """A connection to Ray that was made here.
+
+    Parameters
+    ----------
+    session : str
+        See `current_session`.
+    folder : str or None
+        Where a private instance keeps its files.
+    users : int
+        Runtimes that rely on it.
+    """
+
+    session: str
+    folder: str | None
+    users: int = 0
+
+
+_made: Instance | None = None
+
+
+def current_session() -> str | None:
+    """Name of what this process is connected to; None where it is not."""
+    import ray
+
+    if not ray.is_initialized():
+        return None
+    context = ray.get_runtime_context()
+    return f"{context.gcs_address} {context.get_job_id()}"
+
+
+def attach(address: str | None) -> Instance | None:
     """Make sure that this process is connected to Ray.
 
     Parameters
@@ -41,63 +73,66 @@ def attach(address: str | None) -> bool:
 
     Returns
     -------
-    bool
-        Whether `detach` has to be called: False where somebody else initialised Ray.
+    Instance or None
+        To be given to `detach`; None where somebody else initialised Ray.
 
     Raises
     ------
     WorkerError
         If the cluster cannot be reached, or Ray does not start.
     """
-    global _users
+    global _made
     address = address or os.environ.get("RAY_ADDRESS") or "local"
+    # Around the first import of Ray, too, which reads some of it.
     with _lock, _environment(_PRIVATE if address == "local" else {}):
-        import ray  # here, because Ray reads the environment when it is imported
-
-        if not ray.is_initialized():
-            _users = 0  # somebody shut down what was started here
-            _start(address)
-        elif not _users:
-            return False
-        _users += 1
-        return True
+        session = current_session()
+        if session is None:
+            _made = _start(address)
+        elif _made is None or _made.session != session:
+            return None
+        _made.users += 1
+        return _made
 
 
-def detach() -> None:
+def detach(instance: Instance) -> None:
     """Shut down what `attach` started, once nobody relies on it."""
-    global _users, _folder
     with _lock:
-        _users = max(0, _users - 1)
-        if _users:
+        instance.users -= 1
+        if instance.users:
             return
-        import ray
+        if current_session() == instance.session:
+            import ray
 
-        ray.shutdown()
-        if _folder is not None:
-            shutil.rmtree(_folder, ignore_errors=True)
-            _folder = None
+            ray.shutdown()
+        if instance.folder is not None:
+            shutil.rmtree(instance.folder, ignore_errors=True)
 
 
-def _start(address: str) -> None:
-    global _folder
+def _start(address: str) -> Instance:
     import ray
 
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    folder = None
     try:
         if address != "local":
-            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-            return
-        _folder = tempfile.mkdtemp(prefix="masksearch-", dir=_short_folder())
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE,
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-            _temp_dir=_folder,
-        )
+            ray.init(address=address, **quiet)
+        else:
+            folder = tempfile.mkdtemp(prefix="masksearch-", dir=_short_folder())
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE,
+                _temp_dir=folder,
+                **quiet,
+            )
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
         what = "did not start" if address == "local" else f"at {address} cannot be reached"
         raise WorkerError(f"Ray {what}: {str(error).splitlines()[0]}") from error
+    session = current_session()
+    assert session is not None
+    return Instance(session, folder)
 
 
 def _short_folder() -> str | None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
-from masksearch_ray.errors import MaskSearchError, WorkerError
+from masksearch_ray.errors import MaskSearchError, StorageError, WorkerError
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import Finished, Partial
 from masksearch_ray.runtime.control import QueryControl
-from masksearch_ray.runtime.ray.actor import CONCURRENCY, CONTROL, Errand, Reply, ShardActor
+from masksearch_ray.runtime.ray.actor import Errand, Reply, Shard
+from masksearch_ray.runtime.ray.crew import Crew
 from masksearch_ray.runtime.ray.faults import worker_error
+from masksearch_ray.runtime.ray.pulse import Pulse
 from masksearch_ray.runtime.shards import balance
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
 
@@ -22,8 +25,13 @@ __all__ = ["RayPool"]
 
 _TICK = 0.1  # seconds between looks at the query's control while shards work
 _AHEAD = 8  # answers that a shard may be ahead of the reader before it is held back
-_RETRIES = 2  # times that a stage is sent again because its worker died
 _START = 120.0  # seconds that actors may take to start
+
+
+@dataclass(eq=False)
+class _Awaited:
+    shard: int
+    pulse: Pulse
 
 
 class RayPool:
@@ -31,46 +39,47 @@ class RayPool:
 
     Parameters
     ----------
-    actors : list of ray.actor.ActorHandle
-        Of `ShardActor`, by shard.
-    labels : list of str
-        Names of the shards, for people.
+    crew : Crew
+        Where the actors come from, and go to.
+    shards : list of Shard
+
+    Raises
+    ------
+    StorageError
+        If the actors cannot read the collection.
+    WorkerError
+        If they do not start.
     """
 
-    def __init__(self, actors: list[Any], labels: list[str]) -> None:
-        self._actors = actors
-        self._labels = labels
+    def __init__(self, crew: Crew, shards: list[Shard]) -> None:
+        self._crew = crew
+        self._shards = shards
+        self._actors = crew.take(len(shards))
+        try:
+            self._open()
+        except BaseException as error:
+            if isinstance(error, StorageError):
+                self.close()
+            else:
+                crew.dismiss(self._actors)
+            raise
 
     @classmethod
-    def start(cls, source: CollectionSource, workers: int | None) -> RayPool:
-        """Start actors and wait until they have opened the collection."""
-        shards = balance(source.segments, workers or _cpus())
-        labels = [f"shard {n} of {len(shards)} of {source.url}" for n in range(1, len(shards) + 1)]
-        remote: Any = ray.remote  # its types lack what actors take
-        kind = remote(concurrency_groups={CONTROL: 1}, max_concurrency=CONCURRENCY)(ShardActor)
-        prefix = f"masksearch {source.url.rstrip('/').rpartition('/')[2]} version {source.version}"
-        suffix = uuid.uuid4().hex[:8]  # names are unique in a cluster
-        actors = [
-            kind.options(
-                name=f"{prefix} shard {number} of {len(shards)} ({suffix})",
-                scheduling_strategy="SPREAD",
-                max_restarts=-1,
-                max_task_retries=_RETRIES,
-            ).remote(source, segments, label)
-            for number, (segments, label) in enumerate(zip(shards, labels, strict=True), 1)
+    def start(cls, crew: Crew, source: CollectionSource, workers: int | None) -> RayPool:
+        """Cut a collection into shards and give each to an actor."""
+        owned = balance(source.segments, workers or _cpus())
+        key = uuid.uuid4().hex
+        bare = replace(source, segments=())  # needed no more, and sent with every errand
+        shards = [
+            Shard(f"shard {n} of {len(owned)} of {source.url}", f"{key}-{n}", bare, tuple(segments))
+            for n, segments in enumerate(owned, 1)
         ]
-        pool = cls(actors, labels)
-        try:
-            pool._open()
-        except BaseException:
-            pool.close()
-            raise
-        return pool
+        return cls(crew, shards)
 
     @property
     def shards(self) -> int:
         """Number of shards."""
-        return len(self._actors)
+        return len(self._shards)
 
     def send(
         self, tasks: Mapping[int, ShardTask], control: QueryControl
@@ -78,25 +87,28 @@ class RayPool:
         """Run a stage on actors; a shard that runs ahead of the reader is held back."""
         self._check()
         name = uuid.uuid4().hex
-        waiting: dict[Any, int] = {
-            self._start(shard, Errand(name, task, *_limits(control))): shard
+        waiting = {
+            self._start(name, shard, task, control): _Awaited(shard, Pulse(self._actors[shard]))
             for shard, task in tasks.items()
         }
         try:
             while waiting:
                 control.check()
+                self._check()
                 ready, _ = ray.wait(list(waiting), timeout=_tick(control))
+                if not ready:
+                    self._watch(waiting.values())
                 for stream in ready:
-                    shard = waiting.pop(stream)
-                    reply = self._take(stream, shard, control)
+                    awaited = waiting[stream]
+                    reply = self._take(stream, awaited, control)
+                    del waiting[stream]
                     if not isinstance(reply[-1], Finished):
-                        waiting[stream] = shard  # last in line, so that no shard is starved
+                        waiting[stream] = awaited  # last in line, so that no shard is starved
                     for partial in reply:
-                        yield shard, partial
+                        yield awaited.shard, partial
         finally:
-            for shard in waiting.values():
-                query_id = tasks[shard].query_id
-                self._tell(shard, "stop", query_id, name)
+            for awaited in waiting.values():
+                self._tell(awaited.shard, "stop", tasks[awaited.shard].query_id, name)
 
     def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
         """Tell shards a better threshold, one way, without waiting."""
@@ -109,56 +121,63 @@ class RayPool:
             self._tell(shard, "forget", query_id)
 
     def close(self) -> None:
-        """End the actors."""
-        if ray.is_initialized():
-            for actor in self._actors:
-                ray.kill(actor)
-        self._actors = []
+        """Let the actors go."""
+        actors, self._actors = self._actors, []
+        self._crew.give_back(actors)
 
     def _check(self) -> None:
+        if not self._crew.valid:
+            raise WorkerError("Ray was shut down while the collection was open")
         if not self._actors:
-            raise WorkerError("the workers of this collection were ended")
-        if not ray.is_initialized():
-            raise WorkerError("Ray was shut down")
+            raise WorkerError("the workers of the collection were released")
 
     def _open(self) -> None:
-        refs = [actor.open.remote() for actor in self._actors]
-        for label, ref in zip(self._labels, refs, strict=True):
+        opening = [
+            actor.open.remote(shard)
+            for actor, shard in zip(self._actors, self._shards, strict=True)
+        ]
+        for shard, opened in zip(self._shards, opening, strict=True):
             try:
-                error = ray.get(ref, timeout=_START)
+                error = ray.get(opened, timeout=_START)
             except RayError as fault:
-                raise worker_error(fault, label) from None
+                raise worker_error(fault, shard.label) from None
             if error is not None:
                 raise error
 
-    def _start(self, shard: int, errand: Errand) -> Any:
+    def _start(self, name: str, shard: int, task: ShardTask, control: QueryControl) -> Any:
+        left = control.left
+        spent = 0.0 if control.timeout is None or left is None else control.timeout - left
+        errand = Errand(name, self._shards[shard], task, control.timeout, spent, control.threshold)
         run = self._actors[shard].run
         return run.options(_generator_backpressure_num_objects=_AHEAD).remote(errand)
 
-    def _take(self, stream: Any, shard: int, control: QueryControl) -> tuple[Partial, ...]:
+    def _take(self, stream: Any, awaited: _Awaited, control: QueryControl) -> tuple[Partial, ...]:
         try:
             reply: Reply = ray.get(next(stream), timeout=control.left)
         except RayError as error:
             control.check()
-            raise worker_error(error, self._labels[shard]) from None
+            raise worker_error(error, self._shards[awaited.shard].label) from None
+        awaited.pulse.felt()
         if isinstance(reply, MaskSearchError):
             raise reply
         return reply
 
+    def _watch(self, silent: Iterable[_Awaited]) -> None:
+        for awaited in silent:
+            if awaited.pulse.lost():
+                label = self._shards[awaited.shard].label
+                raise WorkerError(f"{label}: its worker does not answer, and was not replaced")
+
     def _tell(self, shard: int, method: str, *args: object) -> None:
-        if self._actors and ray.is_initialized():
-            getattr(self._actors[shard], method).options(num_returns=0).remote(*args)
+        if self._actors and self._crew.valid:
+            # Not sent again to a replacement, which has nothing to stop or forget.
+            call = getattr(self._actors[shard], method).options(num_returns=0, max_task_retries=0)
+            call.remote(*args)
 
 
 def _cpus() -> int:
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     return max(1, int(resources.get("CPU", 1)))
-
-
-def _limits(control: QueryControl) -> tuple[float | None, float, Threshold | None]:
-    timeout, left = control.timeout, control.left
-    spent = 0.0 if timeout is None or left is None else timeout - left
-    return timeout, spent, control.threshold
 
 
 def _tick(control: QueryControl) -> float:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import atexit
 import threading
-import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from masksearch_ray.errors import InputError
-from masksearch_ray.runtime.ray.instance import attach, detach
+from masksearch_ray.runtime.ray.instance import Instance, attach, detach
 from masksearch_ray.runtime.types import CollectionSource
 from masksearch_ray.storage import open_storage
 
 if TYPE_CHECKING:
+    from masksearch_ray.runtime.ray.crew import Crew
     from masksearch_ray.runtime.ray.pool import RayPool
 
 __all__ = ["RayRuntime"]
@@ -39,8 +39,8 @@ class RayRuntime:
         self.address = address
         self.workers = workers
         self._lock = threading.Lock()
-        self._attached: bool | None = None
-        self._pools: weakref.WeakSet[RayPool] = weakref.WeakSet()
+        self._crew: Crew | None = None
+        self._instance: Instance | None = None
 
     def pool(self, source: CollectionSource) -> RayPool:
         """Actors for one version of a collection, which they have opened.
@@ -60,27 +60,35 @@ class RayRuntime:
                 f"{url}: Ray's workers cannot read this process's memory; "
                 "use the local runtime, or a collection in a folder or object store"
             )
-        self._attach()
-        # Not above, because Ray reads its environment when it is imported.
+        cache = None if source.cache is None else open_storage(source.cache).url
+        crew = self._started()
         from masksearch_ray.runtime.ray.pool import RayPool
 
-        where = replace(source, url=url, options=options)
-        pool = RayPool.start(where, self.workers)
-        self._pools.add(pool)
-        return pool
+        where = replace(source, url=url, options=options, cache=cache)
+        return RayPool.start(crew, where, self.workers)
 
     def close(self) -> None:
         """End the actors, and Ray if it was started or connected to here."""
-        for pool in list(self._pools):
-            pool.close()
         with self._lock:
-            if self._attached:
-                detach()
-            self._attached = None
-            atexit.unregister(self.close)
+            if self._crew is not None:
+                self._crew.close()
+                self._crew = None
+            self._detach()
 
-    def _attach(self) -> None:
+    def _started(self) -> Crew:
         with self._lock:
-            if self._attached is None:
-                self._attached = attach(self.address)
+            if self._crew is None or not self._crew.valid:
+                self._detach()
+                self._instance = attach(self.address)
                 atexit.register(self.close)
+                # Not above, because Ray reads its environment when it is imported.
+                from masksearch_ray.runtime.ray.crew import Crew
+
+                self._crew = Crew()
+            return self._crew
+
+    def _detach(self) -> None:
+        atexit.unregister(self.close)
+        if self._instance is not None:
+            detach(self._instance)
+            self._instance = None

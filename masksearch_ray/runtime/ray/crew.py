@@ -1,0 +1,85 @@
+"""The actors of a runtime: started when first needed, then handed from pool to pool."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from masksearch_ray.runtime.ray.actor import CONTROL, ShardActor
+from masksearch_ray.runtime.ray.instance import current_session
+
+__all__ = ["Crew"]
+
+_CONCURRENCY = 4  # stages of several queries that an actor runs at a time
+_RETRIES = 2  # times that a stage is sent again because its worker died
+_PARTING = 2.0  # seconds that actors have to let go of what they do
+
+
+class Crew:
+    """Actors of one runtime.
+
+    Starting a process and loading the engine takes seconds, so an actor whose pool is closed
+    waits for the next one, which comes with every new version of a collection.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[Any] = []
+        self._all: list[Any] = []
+        self._name = uuid.uuid4().hex[:8]  # names of actors are unique in a cluster
+        self._session = current_session()
+
+    @property
+    def valid(self) -> bool:
+        """Whether Ray still is what it was when the actors were started."""
+        return self._session is not None and current_session() == self._session
+
+    def take(self, count: int) -> list[Any]:
+        """Actors without a shard."""
+        with self._lock:
+            taken = [self._idle.pop() for _ in range(min(count, len(self._idle)))]
+            while len(taken) < count:
+                self._all.append(self._start())
+                taken.append(self._all[-1])
+        return taken
+
+    def give_back(self, actors: list[Any]) -> None:
+        """Take back actors from a pool that is closed."""
+        if self.valid:
+            for actor in actors:
+                actor.release.options(num_returns=0).remote()
+            with self._lock:
+                self._idle += actors
+
+    def dismiss(self, actors: list[Any]) -> None:
+        """End actors that failed."""
+        with self._lock:
+            self._all = [actor for actor in self._all if actor not in actors]
+        for actor in actors:
+            ray.kill(actor)
+
+    def close(self) -> None:
+        """End all actors."""
+        if self.valid:
+            with contextlib.suppress(RayError):
+                parting = [actor.release.remote() for actor in self._all]
+                ray.wait(parting, num_returns=len(parting), timeout=_PARTING)
+            self.dismiss(list(self._all))
+        self._idle = []
+
+    def _start(self) -> Any:
+        remote: Any = ray.remote  # its types lack what actors take
+        kind = remote(concurrency_groups={CONTROL: 1}, max_concurrency=_CONCURRENCY)(ShardActor)
+        # The default demand: a CPU is needed to be placed, none is held; so sessions left open
+        # do not keep others from starting.
+        return kind.options(
+            name=f"masksearch worker {len(self._all) + 1} of session {self._name}",
+            scheduling_strategy="SPREAD",
+            max_restarts=-1,
+            max_task_retries=_RETRIES,
+        ).remote()
