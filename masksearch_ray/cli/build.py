@@ -180,20 +180,22 @@ def _height_width(text: str | None) -> tuple[int, int] | None:
 
 def _tell(report: IngestReport) -> None:
     """Say what was added and what it takes."""
+    if not report.rows:
+        typer.echo(f"nothing to add, {count(report.skipped, 'mask')} were there already")
+        return
     sizes = report.sizes
     rate = f" ({report.rows / report.seconds:,.0f} masks/s)" if report.seconds > 0 else ""
     typer.echo(
         f"{count(report.rows, 'mask')} added in {duration(report.seconds)}{rate}: "
         f"version {report.version}"
     )
-    if report.rows:
-        share = percent(sizes.index, sizes.pixels)
-        typer.echo(
-            f"{size(sizes.raw)} as given, {size(sizes.stored)} stored: "
-            f"pixels {size(sizes.pixels)}, metadata {size(sizes.rows)}, "
-            f"index {size(sizes.index)}, {share} of the pixels (CHI {size(sizes.chi)}, "
-            f"ROI histograms {size(sizes.histograms)}, tile directory {size(sizes.directory)})"
-        )
+    share = percent(sizes.index, sizes.pixels)
+    typer.echo(
+        f"{size(sizes.raw)} as given, {size(sizes.stored)} stored: "
+        f"pixels {size(sizes.pixels)}, metadata {size(sizes.rows)}, "
+        f"index {size(sizes.index)}, {share} of the pixels (CHI {size(sizes.chi)}, "
+        f"ROI histograms {size(sizes.histograms)}, tile directory {size(sizes.directory)})"
+    )
     if report.resumed:
         say(f"{count(report.resumed, 'mask')} of these were done by a run that was interrupted")
     if report.skipped:

@@ -43,12 +43,18 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Say what is in a collection: masks, columns, index, bytes."""
+    from ..collection.parts import list_specs
     from ..collection.versions import list_versions, open_manifest
+    from ..model.roi import roi_key
     from ..storage import open_storage
 
     storage = open_storage(collection, named_values(storage_option, "--storage-option"))
     manifest = open_manifest(storage, version)
     facts = _facts(manifest, storage.url, [kept.version for kept in list_versions(storage)])
+    facts["index"]["later"] = [
+        {"bins": len(spec.edges) - 1, "histograms": [roi_key(roi) for roi in spec.rois]}
+        for spec in list_specs(storage)
+    ]
     if values:
         facts["values"] = _values(collection, storage_option, manifest.version)
     if as_json:
@@ -141,6 +147,10 @@ def _summary(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("values", f"{facts['domain'][0]:g} to {facts['domain'][1]:g}, NaN: {facts['nan']}"),
         ("index", f"{count(index['bins'], 'bin')}, cells {cell}"),
         ("histograms", ", ".join(index["histograms"])),
+        *(
+            ("built later", f"{', '.join(part['histograms'])}, {count(part['bins'], 'bin')}")
+            for part in index["later"]
+        ),
     ]
 
 

@@ -41,14 +41,16 @@ class _Bar:
         )
         self._task: TaskID | None = None
         self._stage = ""
+        self._started = time.monotonic()
         self._progress.start()
         return self
 
     def __call__(self, step: ProgressStep) -> None:
         """Draw a step."""
         if self._task is None or step.stage != self._stage:
+            if self._stage:
+                self._started = time.monotonic()
             self._stage = step.stage
-            self._started = time.monotonic()
             self._task = self._progress.add_task(step.stage, total=step.total, told="")
         told = _told(step, time.monotonic() - self._started)
         self._progress.update(self._task, completed=step.done, total=step.total, told=told)
@@ -83,15 +85,12 @@ class ProgressLines:
         """Say where a step stands, if the last line is old enough."""
         now = time.monotonic()
         if step.stage != self._stage:
-            self._stage, self._started = step.stage, now
-        if now - self._last >= self._seconds:
+            self._started = now if self._stage else self._started
+            self._stage = step.stage
+        if now - self._last >= self._seconds and step.done != step.total:
             self._last = now
-            say(f"{step.stage}: {_told(step, now - self._started)}{_left(step, now, self)}")
-
-    @property
-    def started(self) -> float:
-        """When the stage began, by the monotonic clock."""
-        return self._started
+            took = now - self._started
+            say(f"{step.stage}: {_told(step, took)}{_left(step, took)}")
 
     def __exit__(
         self,
@@ -111,8 +110,8 @@ def _told(step: ProgressStep, seconds: float) -> str:
     return f"{done} masks, {rate}, {size(round(step.bytes / seconds))}/s"
 
 
-def _left(step: ProgressStep, now: float, lines: ProgressLines) -> str:
+def _left(step: ProgressStep, seconds: float) -> str:
     if not (step.total and step.done):
         return ""
-    left = (now - lines.started) * (step.total - step.done) / step.done
+    left = seconds * (step.total - step.done) / step.done
     return f", {percent(step.done, step.total)}, {duration(max(left, 0.0))} left"

@@ -35,7 +35,9 @@ def size(bytes: int) -> str:
 
 def percent(part: float, whole: float) -> str:
     """Share of `part` in `whole`; shares that are neither none nor all never read 0 or 100."""
-    share = 100 * part / whole if whole else 0.0
+    if not whole:
+        return "–"
+    share = 100 * part / whole
     if 0 < share < 0.05:
         return "< 0.1 %"
     if 99.95 <= share < 100:
