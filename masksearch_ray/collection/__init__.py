@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from masksearch_ray.collection.adding import Added
 from masksearch_ray.collection.builder import Limits, SegmentBuilder
+from masksearch_ray.collection.indexing import BuildReport, build_index
+from masksearch_ray.collection.maintain import CompactReport, DeleteReport, compact, delete
 from masksearch_ray.collection.manifest import (
     BlockEntry,
     DeleteEntry,
@@ -29,8 +31,11 @@ __all__ = [
     "Added",
     "AppendReport",
     "BlockEntry",
+    "BuildReport",
     "CollectionReader",
+    "CompactReport",
     "DeleteEntry",
+    "DeleteReport",
     "IndexSpec",
     "Limits",
     "Manifest",
@@ -41,8 +46,11 @@ __all__ = [
     "SegmentSizes",
     "VersionInfo",
     "append",
+    "build_index",
     "commit_added",
+    "compact",
     "create_collection",
+    "delete",
     "list_versions",
     "normalise",
     "open_manifest",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,10 @@ from masksearch_ray.index.container import (
     read_whole,
 )
 
-__all__ = ["IndexFile", "open_part", "whole_part"]
+__all__ = ["IndexFile", "Kind", "open_part", "whole_part"]
 
 Counts = npt.NDArray[Any]
+Kind = Literal["chi", "histogram"]
 
 
 class IndexFile:
@@ -34,6 +35,7 @@ class IndexFile:
     fetcher : Fetcher
     key : str
     directory : Directory
+        Of this file.
     data : bytes, optional
         The whole file, where it is at hand.
     """
@@ -45,6 +47,7 @@ class IndexFile:
         self._fetcher = fetcher
         self._key = key
         self._data = data
+        self._parts = {(part.block, part.kind, part.roi): part for part in directory.parts}
         self._lock = threading.Lock()
         self._counts: dict[tuple[int, int], Counts] = {}
         self._loaded: dict[tuple[int, int], npt.NDArray[np.bool_]] = {}
@@ -72,15 +75,18 @@ class IndexFile:
                 for key, loaded in self._loaded.items()
             )
 
-    def check(self, part: Part, cells: int, rows: int) -> None:
-        """Refuse a part that was not made for a block of so many cells and rows.
+    def part(self, block: int, kind: Kind, roi: str, cells: int, rows: int) -> Part | None:
+        """Find the counts of a block of so many cells and rows; None where there are none.
 
         Raises
         ------
         DamagedError
+            If they were made for other masks.
         """
-        if (part.cells, part.rows) != (cells, rows):
+        part = self._parts.get((block, kind, roi))
+        if part is not None and (part.cells, part.rows) != (cells, rows):
             raise DamagedError("was made for other masks", self._fetcher.url(self._key))
+        return part
 
     def columns(self, part: Part, wanted: Mapping[int, npt.NDArray[Any]]) -> dict[int, Counts]:
         """Columns of a part.

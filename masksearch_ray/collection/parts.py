@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from masksearch_ray.collection.counts import IndexFile, open_part, whole_part
+from masksearch_ray.collection.counts import IndexFile, Kind, open_part, whole_part
 from masksearch_ray.collection.encode import count_masks, join_blocks
 from masksearch_ray.collection.fetch import Fetcher
 from masksearch_ray.collection.layout import INDEX, INDEXES, part_key, segment_key, spec_key
@@ -204,9 +204,12 @@ class SegmentIndex:
 
     def lacking(self, spec: PartSpec) -> tuple[Roi, ...]:
         """Regions of which the file with the CHI has no such histogram, but might."""
-        names = sorted({name for roi in spec.rois for name in roi_columns(roi)})
-        rois = rois_for(spec.rois, self._context.columns([BLOCK, *names]).schema)
-        return tuple(roi for roi in rois if not self._has(roi, spec.edges))
+        return tuple(roi for roi in self._possible(spec.rois) if not self._has(roi, spec.edges))
+
+    def _possible(self, rois: Sequence[Roi]) -> tuple[Roi, ...]:
+        """Regions whose columns the segment has."""
+        names = sorted({name for roi in rois for name in roi_columns(roi)})
+        return rois_for(tuple(rois), self._context.columns([BLOCK, *names]).schema)
 
     def _has(self, roi: Roi, edges: Sequence[float]) -> bool:
         for number, block in enumerate(self._context.entry.blocks):
@@ -223,12 +226,9 @@ class SegmentIndex:
             files = [self._main, *self._parts.values()]
         return sum(file.nbytes for file in files if file is not None)
 
-    def _find(self, file: IndexFile, block: int, kind: str, roi: str) -> Part | None:
-        part = file.directory.part(block, kind, roi)
-        if part is not None:
-            cells = self._context.grids[block].cells if kind == "chi" else 1
-            file.check(part, cells, self._context.entry.blocks[block].rows)
-        return part
+    def _find(self, file: IndexFile, block: int, kind: Kind, roi: str) -> Part | None:
+        cells = self._context.grids[block].cells if kind == "chi" else 1
+        return file.part(block, kind, roi, cells, self._context.entry.blocks[block].rows)
 
     def _part(self, name: str) -> IndexFile | None:
         with self._lock:
@@ -250,7 +250,7 @@ class SegmentIndex:
     def _build_main(self, key: str) -> IndexFile:
         """Index a segment that came without an index, and keep it where that is allowed."""
         spec, fetcher = self._manifest.spec, self._context.fetcher
-        rois = rois_for(spec.rois, self._manifest.schema)
+        rois = self._possible(rois_for(spec.rois, self._manifest.schema))
         data = build_part(self._context, self._pixels, self._manifest, rois, spec.edges, True)
         try:
             fetcher.storage.put_if_absent(key, data)

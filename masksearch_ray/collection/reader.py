@@ -70,6 +70,14 @@ class SegmentReader:
         """Give the ``mask_id`` of every row: int64, shape ``(rows,)``."""
         return self._once("mask_ids", self._read_ids)
 
+    def find(self, mask_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Find rows by their ``mask_id``: int64, shape ``(n,)``, -1 where there is no such row."""
+        ids, rows = self._once("sorted_ids", self._sort_ids)
+        if not len(ids):
+            return np.full(len(mask_ids), -1, np.int64)
+        place = np.minimum(np.searchsorted(ids, mask_ids), len(ids) - 1)
+        return np.where(ids[place] == mask_ids, rows[place], -1)
+
     def metadata(self, names: Sequence[str]) -> pa.Table:
         """Columns of the metadata, in the order of the rows, deleted ones included.
 
@@ -205,6 +213,13 @@ class SegmentReader:
             )
             for number, block in enumerate(self.entry.blocks)
         )
+
+    def _sort_ids(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Ids of the rows that are not deleted, ascending, and these rows."""
+        rows = np.flatnonzero(self.alive())
+        ids = self.mask_ids()[rows]
+        order = np.argsort(ids)
+        return ids[order], rows[order]
 
     def _make_places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Block of every row, and its position in the block."""
@@ -344,15 +359,9 @@ class CollectionReader:
             near = np.flatnonzero((entry.id_min <= wanted) & (wanted <= entry.id_max))
             if not len(near):
                 continue
-            segment = self.segment(index)
-            rows = np.flatnonzero(segment.alive())
-            ids = segment.mask_ids()[rows]
-            order = np.argsort(ids, kind="stable")
-            place = np.searchsorted(ids[order], wanted[near])
-            place[place == len(ids)] = 0
-            hit = ids[order][place] == wanted[near] if len(ids) else np.zeros(len(near), np.bool_)
-            found[near[hit], 0] = index
-            found[near[hit], 1] = rows[order[place[hit]]]
+            ordinals = self.segment(index).find(wanted[near])
+            hit = ordinals >= 0
+            found[near[hit]] = np.stack([np.full(hit.sum(), index), ordinals[hit]], axis=1)
         lost = np.flatnonzero(found[:, 0] < 0)
         if len(lost):
             raise InputError(f"no mask with mask_id {wanted[lost[0]]}")

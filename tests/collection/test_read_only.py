@@ -57,12 +57,14 @@ def test_an_index_that_cannot_be_kept_there_is_kept_in_the_cache(tmp_path: Path)
     for number, mask in enumerate(masks):
         np.save(tmp_path / f"{number}.npy", mask)
     storage, cache = empty(), memory()
+    append(storage, random_masks(1, 8, 8), {"object_box": [[0, 0, 1, 1]]})
     register(storage, str(tmp_path))
     every = np.arange(12, dtype=np.int32)
     for _ in range(2):
         reader = CollectionReader(ReadOnly(storage, False), open_manifest(storage), cache)
-        segment = reader.segment(0)
+        segment = reader.segment(1)
         counts = segment.counts(0, {1: every})[1]
+        assert segment.histogram_levels(0, '"object_box"') is None
         assert counts.sum() == (masks >= segment.blocks[0].levels[0]).sum()
         for source in tmp_path.iterdir():
             source.unlink()  # not needed a second time
