@@ -67,11 +67,6 @@ def _facts(manifest: Manifest, url: str, versions: list[int]) -> dict[str, Any]:
     from ..collection.specs import rois_for
     from ..model.roi import roi_key
 
-    shapes: Counter[tuple[int, int, str]] = Counter()
-    for segment in manifest.segments:
-        for block in segment.blocks:
-            shape = block.shape
-            shapes[shape.height, shape.width, shape.dtype] += block.rows
     sizes = manifest.sizes
     return {
         "url": url,
@@ -84,10 +79,7 @@ def _facts(manifest: Manifest, url: str, versions: list[int]) -> dict[str, Any]:
         "registered": sum(s.rows for s in manifest.segments if s.kind == "registered"),
         "domain": [manifest.domain.lo, manifest.domain.hi],
         "nan": manifest.nan,
-        "shapes": [
-            {"height": height, "width": width, "dtype": dtype, "masks": masks}
-            for (height, width, dtype), masks in shapes.most_common()
-        ],
+        "shapes": _shapes(manifest),
         "columns": {"mask_id": "int64", **_columns(manifest)},
         "index": {
             "bins": len(manifest.spec.edges) - 1,
@@ -104,6 +96,19 @@ def _facts(manifest: Manifest, url: str, versions: list[int]) -> dict[str, Any]:
             "metadata": sizes.rows,
         },
     }
+
+
+def _shapes(manifest: Manifest) -> list[dict[str, Any]]:
+    """Sizes and dtypes with the masks of each, deleted ones included, the most frequent first."""
+    shapes: Counter[tuple[int, int, str]] = Counter()
+    for segment in manifest.segments:
+        for block in segment.blocks:
+            shape = block.shape
+            shapes[shape.height, shape.width, shape.dtype] += block.rows
+    return [
+        {"height": height, "width": width, "dtype": dtype, "masks": masks}
+        for (height, width, dtype), masks in shapes.most_common()
+    ]
 
 
 def _columns(manifest: Manifest) -> dict[str, str]:

@@ -134,7 +134,7 @@ def test_sql_equals_numpy(run: Run, made: Path, source: Path) -> None:
     answer = run("sql", made, TOP, "-p", "t=0.6", "--format", "csv", "--stats")
     boxes = [list(map(int, line.split(",")[3:])) for line in source_rows(source)]
     counts = [
-        np.count_nonzero(mask[y0:y1, x0:x1] >= 153)
+        int(np.count_nonzero(mask[y0:y1, x0:x1] >= 153))
         for mask, (x0, y0, x1, y1) in zip(stored(source), boxes, strict=True)
     ]
     best = sorted(range(COUNT), key=lambda i: (-counts[i], i))[:3]
@@ -235,7 +235,8 @@ def test_overlay_changes_the_picture_and_may_be_insisted_on(
         assert run("get", made, 2, option, "-f", "png", "--size", 64, "-o", out).status == 0
         pictures.append(read_image(out / "2.png"))
     assert pictures[0].shape == (64, 64, 3)
-    assert not np.array_equal(*pictures)
+    over, alone = pictures
+    assert not np.array_equal(over, alone)
     answer = run("get", made, 3, "--overlay", "-o", tmp_path)
     assert answer.status == 2
     assert "mask 3: no image_path" in answer.err
