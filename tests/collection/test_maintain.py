@@ -17,12 +17,10 @@ from masksearch_ray.collection import (
 from masksearch_ray.collection.indexing import build_index
 from masksearch_ray.collection.layout import part_key
 from masksearch_ray.collection.maintain import compact, delete
-from masksearch_ray.collection.manifest import SegmentSizes
 from masksearch_ray.collection.vacuum import parse_age, vacuum
 from masksearch_ray.errors import CollectionError, InputError, NotFoundError
 from masksearch_ray.model.progress import ProgressStep
 from masksearch_ray.model.roi import Box, BoxColumn, FullImage, Outside, roi_key
-from masksearch_ray.storage import CountingStorage
 from tests.collection.helpers import (
     check_index,
     content,
@@ -259,40 +257,6 @@ def test_named_regions_are_indexed_from_the_start() -> None:
         assert segment.histogram_levels(0, '"other"') is None
     assert early.histogram_levels(0, '"object_box"') is None
     assert late.histogram_levels(0, '"object_box"') is not None
-
-
-def test_only_what_is_asked_for_is_read() -> None:
-    storage = empty()
-    append(storage, random_masks(64, 200, 300, seed=3))
-    counting = CountingStorage(storage)
-    segment = reader(counting).segment(0)
-    cells = np.array([3, 4, 9], np.int32)
-    segment.counts(0, {5: cells})
-    (entry,) = open_manifest(storage).segments
-    read = segment.counter.totals
-    assert read.requests == 2 and read.bytes < entry.objects["index.arrow"].size + 3 * 200
-    segment.counts(0, {5: cells[:2]})
-    assert segment.counter.totals == read
-    segment.tiles(0, np.array([7, 7, 9]), np.array([0, 1, 5]))
-    tiles = segment.counter.totals
-    assert (tiles.tiles, tiles.requests) == (3, 4)
-    assert tiles.bytes - read.bytes < entry.sizes.directory + entry.sizes.pixels / 100
-    assert counting.bytes_read - len(storage.get("manifests/00000000000000000002.json")) == (
-        tiles.bytes
-    )
-
-
-def test_a_doubtful_row_costs_one_small_read_then_its_tiles() -> None:
-    storage = empty(cell=8)
-    append(storage, np.zeros((600, 64, 128), np.uint8) + np.arange(600)[:, None, None].astype("u1"))
-    segment = reader(storage).segment(0)
-    (entry,) = open_manifest(storage).segments
-    stride = entry.blocks[0].directory_size // 600
-    assert entry.blocks[0].directory_size < 64 << 10
-    entry_sizes = SegmentSizes(1, 2, 3, 4, 5, 6) + SegmentSizes(1, 1, 1, 1, 1, 1)
-    assert (entry_sizes.index, entry_sizes.stored) == (4 + 5 + 6, 3 + 4 + 5 + 6 + 7)
-    tile = segment.tiles(0, np.array([300]), np.array([3]))
-    assert (tile == 300 % 256).all() and stride > 0
 
 
 def test_the_index_takes_its_share_and_says_so() -> None:
