@@ -13,7 +13,7 @@ import zstandard
 
 from masksearch_ray.kernels.predict import predict, restore
 
-__all__ = ["checked_frame", "compressor", "crc32c", "decode_tiles", "decompressor", "encode_tile"]
+__all__ = ["compressor", "crc32c", "decode_tiles", "decompress", "encode_tile"]
 
 _LEVEL = 3
 _CRC_BYTES = 4
@@ -66,7 +66,7 @@ def decode_tiles(
     words = np.zeros((len(frames), tile, tile), f"u{stored.itemsize}")
     for i, (frame, (height, width)) in enumerate(zip(frames, shapes, strict=True)):
         size = height * width * stored.itemsize
-        rest = decompress(checked_frame(frame), size)
+        rest = decompress(_checked(frame), size)
         restore(np.frombuffer(rest, np.uint8), words[i, :height, :width])
         if stored.kind == "f":
             words[i, :height, :width] = _unsorted(words[i, :height, :width])
@@ -78,10 +78,10 @@ def crc32c(data: Any) -> int:
     return int(google_crc32c.value(data))
 
 
-def checked_frame(frame: bytes) -> memoryview:
-    """Compressed part of a frame that ends with its checksum; ValueError where they differ."""
-    body, crc = memoryview(frame)[:-_CRC_BYTES], frame[-_CRC_BYTES:]
-    if len(crc) < _CRC_BYTES or crc32c(bytes(body)) != int.from_bytes(crc, "little"):
+def _checked(frame: bytes) -> bytes:
+    """Compressed part of a tile that ends with its checksum."""
+    body, crc = bytes(frame[:-_CRC_BYTES]), frame[-_CRC_BYTES:]
+    if len(crc) < _CRC_BYTES or crc32c(body) != int.from_bytes(crc, "little"):
         raise ValueError("the checksum of a tile is wrong")
     return body
 
@@ -89,7 +89,7 @@ def checked_frame(frame: bytes) -> memoryview:
 def decompress(frame: Any, size: int) -> bytes:
     """Content of a zstd frame that must hold `size` bytes; ValueError where it does not."""
     try:
-        content: bytes = decompressor().decompress(frame, max_output_size=size)
+        content: bytes = _decompressor().decompress(frame, max_output_size=size)
     except zstandard.ZstdError as error:
         raise ValueError(f"a compressed frame cannot be read: {error}") from error
     if len(content) != size:
@@ -105,7 +105,7 @@ def compressor(level: int) -> zstandard.ZstdCompressor:
     return kept[level]
 
 
-def decompressor() -> zstandard.ZstdDecompressor:
+def _decompressor() -> zstandard.ZstdDecompressor:
     """Decompressor of the calling thread."""
     if not hasattr(_own, "decompressor"):
         _own.decompressor = zstandard.ZstdDecompressor()
