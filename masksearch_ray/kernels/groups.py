@@ -46,18 +46,46 @@ def most_pixels(
 @numba.njit(cache=True, nogil=True)
 def _most(counts: Any, offsets: Any, wanted: Any, areas: Any, most: Any) -> None:
     for g in range(len(wanted)):
-        first, size, j = offsets[g], offsets[g + 1] - offsets[g], wanted[g]
+        members, j = counts[offsets[g] : offsets[g + 1]], wanted[g]
+        if j > len(members):
+            most[g] = 0
+        elif j <= 0:
+            _least(members[:0], areas, most[g])
+        elif j == len(members):
+            _least(members, areas, most[g])
+        elif j == 1:
+            _sum(members, areas, most[g])
+        else:
+            _some(members, j, areas, most[g])
+
+
+@numba.njit(cache=True, nogil=True)
+def _sum(members: Any, areas: Any, most: Any) -> None:
+    most[:] = 0
+    for m in range(len(members)):
         for c in range(len(areas)):
-            if j <= 0:
-                most[g, c] = areas[c]
-                continue
-            if j > size:
-                most[g, c] = 0
-                continue
-            members = np.sort(counts[first : first + size, c])
-            left = members.sum()
-            best = min(areas[c], left // j)
-            for k in range(1, j):
-                left -= members[size - k]
-                best = min(best, left // (j - k))
-            most[g, c] = best
+            most[c] += members[m, c]
+    for c in range(len(areas)):
+        most[c] = min(most[c], areas[c])
+
+
+@numba.njit(cache=True, nogil=True)
+def _least(members: Any, areas: Any, most: Any) -> None:
+    for c in range(len(areas)):
+        most[c] = areas[c]
+    for m in range(len(members)):
+        for c in range(len(areas)):
+            most[c] = min(most[c], members[m, c])
+
+
+@numba.njit(cache=True, nogil=True)
+def _some(members: Any, j: int, areas: Any, most: Any) -> None:
+    size = len(members)
+    for c in range(len(areas)):
+        ascending = np.sort(members[:, c])
+        left = ascending.sum()
+        best = min(areas[c], left // j)
+        for k in range(1, j):
+            left -= ascending[size - k]
+            best = min(best, left // (j - k))
+        most[c] = best
