@@ -77,7 +77,8 @@ class ProgressLines:
         self._seconds = seconds
 
     def __enter__(self) -> ProgressLines:
-        self._started = self._last = time.monotonic()
+        self._started = time.monotonic()
+        self._last: float | None = None
         self._stage = ""
         return self
 
@@ -87,7 +88,10 @@ class ProgressLines:
         if step.stage != self._stage:
             self._started = now if self._stage else self._started
             self._stage = step.stage
-        if now - self._last >= self._seconds and step.done != step.total:
+        if self._last is None:
+            # The first step says little of the rate.
+            self._last = now
+        elif now - self._last >= self._seconds and step.done != step.total:
             self._last = now
             took = now - self._started
             say(f"{step.stage}: {_told(step, took)}{_left(step, took)}")

@@ -10,6 +10,7 @@ from masksearch_ray.model.progress import ProgressStep
 
 def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressLines(seconds=0.0) as lines:
+        lines(ProgressStep("ingest", 1, 2000, 20_000))
         lines(ProgressStep("ingest", 500, 2000, 10_000_000))
         lines(ProgressStep("ingest", 2000, 2000, 40_000_000))
     out, err = capsys.readouterr()
