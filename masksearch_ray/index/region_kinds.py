@@ -204,7 +204,8 @@ class BitmapRegion(Region):
         bands = np.arange(0, grid.height, grid.cell)
         columns = np.arange(0, grid.width, grid.cell)
         inside = np.add.reduceat(self.bitmap, bands, axis=0, dtype=np.int32)
-        return ConstantCoverage(np.add.reduceat(inside, columns, axis=1).ravel())
+        inside = np.add.reduceat(inside, columns, axis=1, dtype=np.int32)
+        return ConstantCoverage(inside.ravel())
 
     def area(self) -> npt.NDArray[np.int64]:
         """Pixels of the region in each mask: int64, shape ``(N,)``."""

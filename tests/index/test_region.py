@@ -41,6 +41,7 @@ def test_regions_hold_the_pixels_of_their_definition(data: st.DataObject, block:
     inside = np.array(
         [np.bincount(cell_of.ravel(), p.ravel(), grid.cells) for p in drawn.pixels]
     ).astype(np.int64)
+    assert region.coverage_of(rows).dtype == np.int32
     assert (region.coverage_of(rows) == inside[rows]).all() and (inside <= areas).all()
     assert (taken.coverage_of(np.arange(len(rows))) == inside[rows]).all()
     assert region.cells().tolist() == np.flatnonzero(inside.any(axis=0)).tolist()
