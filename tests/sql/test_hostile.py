@@ -17,7 +17,7 @@ from masksearch_ray.sql.tokens import MAX_TEXT
 from tests.sql.catalog import catalog
 
 CATALOG = catalog()
-SECONDS = 5.0
+SECONDS = 10.0  # of processor time, on a slow machine; a quadratic step would take minutes
 WHERE = "SELECT mask_id FROM masks WHERE "
 
 
@@ -66,10 +66,10 @@ TOO_MUCH = {
 
 @pytest.mark.parametrize("name", TOO_MUCH)
 def test_too_much_is_refused_quickly(name: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(QueryError) as caught:
         parse(TOO_MUCH[name], CATALOG)
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     assert caught.value.line is not None
     text = str(caught.value)
     text.encode()
@@ -92,9 +92,9 @@ MUCH = {
 
 @pytest.mark.parametrize("name", MUCH)
 def test_much_is_answered_quickly(name: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     render_query(parse(MUCH[name], CATALOG))
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
 
 
 @pytest.mark.parametrize(
