@@ -58,3 +58,14 @@ def ray_instance() -> Iterator[None]:
         )
         yield
         ray.shutdown()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten_memory() -> Iterator[None]:
+    """Forget the memory:// collections of a module when it ends, or they would add up."""
+    from masksearch_ray.storage.memory import _buckets
+
+    before = set(_buckets)
+    yield
+    for name in set(_buckets) - before:
+        del _buckets[name]
