@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,7 @@ from .text import count, duration, percent, size
 
 if TYPE_CHECKING:
     from ..bench import BenchReport
+    from ..demo import Ending, Step
 
 __all__ = ["add_to"]
 
@@ -32,12 +35,58 @@ Seed = Annotated[int, typer.Option(metavar="N", min=0, help="The same seed draws
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     add_command(
+        app, demo, _GROUP, "masksearch demo", "masksearch demo --runtime local --out trial/"
+    )
+    add_command(
         app,
         bench,
         _GROUP,
         "masksearch bench",
         "masksearch bench --masks 2000 --output bench.csv",
     )
+
+
+def demo(
+    out: Out = Path("demo-out"),
+    runtime: RuntimeOption = RuntimeName.ray,
+    address: Address = None,
+) -> None:
+    """Find out by SQL what a model learnt wrongly.
+
+    Two classifiers learn to read digits, one of them from images of which one class carries a
+    mark. Where both look in every image becomes a collection, and five queries find the mark.
+    """
+    from ..demo import Ending, Step, run_demo
+
+    began = time.perf_counter()
+    for part in run_demo(out, runtime.value, address=address):
+        match part:
+            case Step():
+                _show_step(part)
+            case Ending():
+                _show_ending(part)
+            case _:
+                print(part, flush=True)
+    print(f"\nTook {duration(time.perf_counter() - began)}.")
+
+
+def _show_step(step: Step) -> None:
+    stats = step.stats
+    print(f"\n== {step.question.title}\n{step.question.asked}\n")
+    print(textwrap.indent(step.question.sql, "    "), end="\n\n")
+    emit(step.table, Destination())
+    print(
+        f"\n-> {step.note}\n   {duration(stats.seconds)}; the index decided "
+        f"{count(stats.rows_decided_by_index)} of {count(stats.rows_selected, 'row')}; read: "
+        f"{count(stats.tiles_read)} of {count(stats.tiles_total, 'tile')}, "
+        f"{size(stats.bytes_read)}",
+        flush=True,
+    )
+
+
+def _show_ending(ending: Ending) -> None:
+    print(f"\n{ending.finding}\n{ending.read}\n{ending.check}\n")
+    print(f"Picture:    {ending.picture}\nCollection: {ending.collection}")
 
 
 def bench(

@@ -1,0 +1,214 @@
+"""The demonstration: train two models, search what they look at, find what one learnt wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..runtime.types import Runtime
+from ..session import Collection, Stats, create, open
+from .data import Mark, load_digits_64, plant
+from .finding import (
+    Finding,
+    find,
+    note_agreement,
+    note_classes,
+    note_corners,
+    note_outside,
+    percent,
+)
+from .models import train
+from .picture import draw
+from .prepare import Accuracy, clear, ingest, measure, write_images
+from .questions import Question, agreement, by_class, by_corner, outside
+
+__all__ = ["Ending", "Step", "run_demo"]
+
+_MASKS = "masks"
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Step:
+    """A question and its answer.
+
+    Attributes
+    ----------
+    question : Question
+        In words and in SQL.
+    table : pyarrow.Table
+        The answer.
+    stats : Stats
+        What it took to find.
+    note : str
+        What the answer says, in a sentence.
+    """
+
+    question: Question
+    table: pa.Table
+    stats: Stats
+    note: str
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What came of it all.
+
+    Attributes
+    ----------
+    finding : Finding
+        What was found; as text a single line that begins with ``Found:``, if anything was.
+    check : str
+        What the model does without the mark, in a line.
+    read : str
+        How much of how much the queries read, in a line.
+    picture : Path
+        The found masks over their images, a PNG file.
+    collection : Path
+        All masks, to be queried further.
+    """
+
+    finding: Finding
+    check: str
+    read: str
+    picture: Path
+    collection: Path
+
+
+def run_demo(
+    folder: str | Path,
+    runtime: str | Runtime = "ray",
+    *,
+    address: str | None = None,
+    mark: Mark | None = None,
+    images: int | None = None,
+    seed: int = 0,
+) -> Iterator[str | Step | Ending]:
+    """Train two models on digits, one on flawed data, and find out by SQL which and why.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Gets the collection, the images and the picture. Made where there is none; what an earlier
+        run left is removed.
+    runtime : "local", "ray" or Runtime
+        What carries the queries out.
+    address : str, optional
+        Of a Ray cluster; by default that in RAY_ADDRESS, else a private instance on this machine.
+    mark : Mark, optional
+        The flaw; by default a square in the top left corner of every 3.
+    images : int, optional
+        Only so many images, for a quicker run; by default all 1,797.
+    seed : int
+        Same seed, same models, same answers.
+
+    Yields
+    ------
+    str or Step or Ending
+        A line that tells what is being done, a question with its answer, and last the ending.
+
+    Raises
+    ------
+    InputError
+        The folder holds files that no demonstration wrote.
+    """
+    folder, mark = Path(folder), mark or Mark()
+    if clear(folder):
+        yield f"Removed what an earlier run left in {folder}."
+    check = yield from _make(folder, mark, images, seed)
+    yield f"Asking {_where(runtime, address)}. Strong attention: saliency of at least 0.5 of 1."
+    with open(folder / _MASKS, runtime, address) as collection:
+        steps = yield from _ask_all(collection)
+        worst, _, classes, corners, _ = (step.table for step in steps)
+        finding = find(classes, corners, mark)
+        picture = folder / "found.png"
+        draw(collection, worst["image_id"].to_pylist()[:_SHOWN], finding, picture)
+        read = _read(steps, collection)
+    yield Ending(finding, check, read, picture, folder / _MASKS)
+
+
+def _make(folder: Path, mark: Mark, images: int | None, seed: int) -> Generator[str, None, str]:
+    """Train, explain and ingest; returns what the mark does to the models' accuracy."""
+    clean = load_digits_64().first(images)
+    flawed = plant(clean, mark)
+    yield (
+        f"Data: {len(clean):,} images of handwritten digits, 64 x 64 pixels. A flaw is planted: "
+        f"every {mark.label} gets a bright square of {mark.side} x {mark.side} pixels, "
+        f"{mark.corner}."
+    )
+    yield "Training model 1 on clean images, model 2 on the flawed ones."
+    models = [train(data, seed) for data in (clean, flawed)]
+    accuracy = [measure(model, clean, flawed, mark.label) for model in models]
+    yield (
+        "Right on flawed images that they have not seen: "
+        f"model 1 {percent(accuracy[0].flawed)}, model 2 {percent(accuracy[1].flawed)}. "
+        "Accuracy shows nothing wrong."
+    )
+    yield "Computing what both look at in every flawed image, and ingesting it."
+    paths = write_images(flawed, folder / "images")
+    with create(folder / _MASKS) as collection:
+        for model_id, model in enumerate(models, 1):
+            ingest(collection, model_id, model, flawed, paths)
+        yield _ingested(collection)
+    return _check(accuracy, mark)
+
+
+def _ask_all(collection: Collection) -> Generator[Step, None, list[Step]]:
+    steps: list[Step] = []
+
+    def ask(question: Question, note: Callable[[pa.Table], str]) -> Step:
+        answer = collection.sql(question.sql, question.params)
+        steps.append(Step(question, answer.table, answer.stats, note(answer.table)))
+        return steps[-1]
+
+    yield ask(outside(2), note_outside)
+    yield ask(outside(1), note_outside)
+    classes = ask(by_class(), note_classes)
+    yield classes
+    yield ask(by_corner(classes.table["label"][0].as_py()), note_corners)
+    yield ask(agreement(), note_agreement)
+    return steps
+
+
+def _where(runtime: str | Runtime, address: str | None) -> str:
+    if runtime != "ray":
+        return "on this machine"
+    return f"on the Ray cluster at {address}" if address else "on Ray, which takes a while to start"
+
+
+def _ingested(collection: Collection) -> str:
+    sizes = collection.sizes
+    return (
+        f"{len(collection):,} masks: {_megabytes(sizes.raw)} as given, "
+        f"{_megabytes(sizes.pixels)} of compressed pixels, "
+        f"{_megabytes(sizes.chi + sizes.histograms)} of index."
+    )
+
+
+def _check(accuracy: Sequence[Accuracy], mark: Mark) -> str:
+    shares = [(percent(a.with_mark), percent(a.without_mark)) for a in accuracy]
+    return (
+        f"Check: of images of a {mark.label} that it has not seen, model 2 knows {shares[1][0]} "
+        f"with the mark and {shares[1][1]} without it (model 1: {shares[0][0]} and {shares[0][1]})."
+    )
+
+
+def _read(steps: Sequence[Step], collection: Collection) -> str:
+    stats = [step.stats for step in steps]
+    decided = sum(s.rows_decided_by_index for s in stats)
+    rows = sum(s.rows_selected for s in stats)
+    tiles, of_tiles = sum(s.tiles_read for s in stats), sum(s.tiles_total for s in stats)
+    read, sizes = sum(s.bytes_read for s in stats), collection.sizes
+    stored = sizes.pixels + sizes.directory + sizes.chi + sizes.histograms + sizes.rows
+    return (
+        f"Read: {tiles:,} of {of_tiles:,} tiles ({percent(tiles / of_tiles)}) and "
+        f"{_megabytes(read)} of {_megabytes(stored)} ({percent(read / stored)}) by "
+        f"{len(steps)} queries; the index alone decided {decided:,} of {rows:,} rows."
+    )
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.2f} MB"

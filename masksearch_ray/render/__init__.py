@@ -1,0 +1,29 @@
+"""Pictures of masks: heat maps, overlays on images, contact sheets.
+
+Pictures are ``(H, W, 3)`` uint8 arrays; masks are ``(H, W)`` arrays of values in a domain, as
+``Collection.masks(ids, scaled=True)`` gives them.
+"""
+
+from __future__ import annotations
+
+from .colour import RGB, colour_scale, heat_map, overlay
+from .image import png_bytes, read_image, resize, write_png
+from .panel import OUTLINE_COLOURS, Outline, Panel, paint
+from .sheet import Sheet, contact_sheet
+
+__all__ = [
+    "OUTLINE_COLOURS",
+    "RGB",
+    "Outline",
+    "Panel",
+    "Sheet",
+    "colour_scale",
+    "contact_sheet",
+    "heat_map",
+    "overlay",
+    "paint",
+    "png_bytes",
+    "read_image",
+    "resize",
+    "write_png",
+]

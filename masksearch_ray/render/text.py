@@ -1,0 +1,50 @@
+"""Typefaces, and the room that text takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from PIL import ImageFont
+
+__all__ = ["LINE", "Fonts", "fonts", "line_height", "text_width"]
+
+LINE = 1.4
+"""Distance of two lines of text, in type sizes."""
+
+
+@dataclass(frozen=True)
+class Fonts:
+    """The four kinds of text on a page."""
+
+    title: ImageFont.FreeTypeFont
+    strong: ImageFont.FreeTypeFont
+    text: ImageFont.FreeTypeFont
+    caption: ImageFont.FreeTypeFont
+
+
+@lru_cache(maxsize=1)
+def fonts() -> Fonts:
+    """The typefaces that matplotlib brings along, so that pages look the same everywhere."""
+    from matplotlib import get_data_path
+
+    folder = Path(get_data_path()) / "fonts" / "ttf"
+    plain, bold = str(folder / "DejaVuSans.ttf"), str(folder / "DejaVuSans-Bold.ttf")
+    return Fonts(
+        title=ImageFont.truetype(bold, 22),
+        strong=ImageFont.truetype(bold, 14),
+        text=ImageFont.truetype(plain, 14),
+        caption=ImageFont.truetype(plain, 13),
+    )
+
+
+def line_height(font: ImageFont.FreeTypeFont) -> int:
+    """Height of one line of text, pixels."""
+    return round(font.size * LINE)
+
+
+def text_width(font: ImageFont.FreeTypeFont, lines: Iterable[str]) -> int:
+    """Width of the longest line, pixels; 0 without lines."""
+    return max((round(font.getlength(line)) for line in lines), default=0)
