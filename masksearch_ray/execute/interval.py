@@ -105,12 +105,12 @@ class Interval:
     @property
     def can_true(self) -> Bools:
         """Of bool: may be true."""
-        return self.upper & ~self.surely_null
+        return self._truth(self.upper & ~self.surely_null)
 
     @property
     def can_false(self) -> Bools:
         """Of bool: may be false."""
-        return ~self.lower & ~self.surely_null
+        return self._truth(~self.lower & ~self.surely_null)
 
     @property
     def can_null(self) -> Bools:
@@ -120,12 +120,17 @@ class Interval:
     @property
     def surely(self) -> Bools:
         """Of bool: true for certain."""
-        return self.lower & ~self.maybe_null
+        return self._truth(self.lower & ~self.maybe_null)
 
     @property
     def possibly(self) -> Bools:
         """Of bool: not certain to be false or NULL."""
         return self.can_true
+
+    @staticmethod
+    def _truth(values: Array) -> Bools:
+        # A bare NULL is a truth value too, but its neutral values are numbers.
+        return values.astype(np.bool_, copy=False)
 
     @classmethod
     def from_sets(cls, can_true: Bools, can_false: Bools, can_null: Bools) -> Interval:
