@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import InputError
 from .help import add_command
 from .options import Address, MostRows, OutputFile, OutputFormat, RuntimeName, RuntimeOption
 from .output import Destination, emit, say
@@ -56,8 +57,14 @@ def demo(
     Two classifiers learn to read digits, one of them from images of which one class carries a
     mark. Where both look in every image becomes a collection, and five queries find the mark.
     """
-    from ..demo import Ending, Step, run_demo
-
+    try:
+        from ..demo import Ending, Step, run_demo
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "sklearn":
+            raise
+        raise InputError(
+            "the demonstration needs scikit-learn: pip install 'masksearch-ray[demo]'"
+        ) from None
     began = time.perf_counter()
     for part in run_demo(out, runtime.value, address=address):
         match part:
