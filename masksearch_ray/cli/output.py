@@ -131,7 +131,12 @@ def show_table(
 
     table = _rich(columns, rows, right, header)
     if sys.stdout.isatty():
-        Console(file=sys.stdout, highlight=False).print(table)
+        console = Console(file=sys.stdout, highlight=False)
+        # Where even so it is too wide, the terminal breaks its lines, and nothing is lost.
+        anywhere = console.options.update(width=_PLAIN_WIDTH)
+        needed = console.measure(table, options=anywhere).minimum
+        console.width = max(needed, console.width)
+        console.print(table)
     else:
         sys.stdout.write(_plain_text(table))
 
@@ -164,12 +169,15 @@ def _rich(
     table = Table(
         box=box.SIMPLE_HEAD if header else None,
         show_header=header,
+        padding=(0, 1, 0, 0),
         pad_edge=False,
         show_edge=False,
     )
     for name, is_right in zip(columns, numeric, strict=True):
         justify: Literal["left", "right"] = "right" if is_right else "left"
-        table.add_column(Text(printable(name)), justify=justify, no_wrap=True)
+        # Where the terminal is narrow text is folded; a number cut short would be a wrong one.
+        heading = Text(printable(name))
+        table.add_column(heading, justify=justify, no_wrap=is_right, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(cell), style="" if cell is not None else "dim") for cell in row))
     return table

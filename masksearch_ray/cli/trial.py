@@ -11,18 +11,21 @@ import typer
 
 from ..errors import InputError
 from .help import add_command
-from .options import Address, MostRows, OutputFile, OutputFormat, RuntimeName, RuntimeOption
-from .output import Destination, emit, say
+from .options import Address, Format, OutputFile, OutputFormat, RuntimeName, RuntimeOption
+from .output import Destination, emit, say, show_table
 from .progress import progress
 from .text import count, duration, percent, size
 
 if TYPE_CHECKING:
-    from ..bench import BenchReport
+    import pyarrow as pa
+
+    from ..bench import BenchReport, Spread
     from ..demo import Ending, Step
 
 __all__ = ["add_to"]
 
 _GROUP = "Try it"
+_COLUMNS = ("query", "rows", "verified", "KB read", "first ms", "ms", "NumPy ms", "ratio")
 
 Out = Annotated[
     Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where collection and picture go.")
@@ -105,7 +108,6 @@ def bench(
     address: Address = None,
     format: OutputFormat = None,
     output: OutputFile = None,
-    rows: MostRows = 0,
 ) -> None:
     """Time queries on saliency-like masks, and NumPy beside them.
 
@@ -115,14 +117,17 @@ def bench(
     """
     from ..bench import BenchOptions, run_bench
 
-    destination = Destination(format, output, rows)
+    destination = Destination(format, output)
     destination.chosen  # noqa: B018 - refuse a wrong destination before the work
     options = BenchOptions(masks, side, repeats, seed, runtime.value, address)
     with progress() as bar:
         report = run_bench(options, bar)
     for line in _told(report):
         say(line)
-    emit(_table(report), destination)
+    if destination.chosen is Format.table and destination.file is None:
+        show_table(_COLUMNS, _rows(report), right=(4, 5, 6))
+    else:
+        emit(_table(report), destination)
 
 
 def _told(report: BenchReport) -> list[str]:
@@ -142,7 +147,27 @@ def _told(report: BenchReport) -> list[str]:
     ]
 
 
-def _table(report: BenchReport) -> object:
+def _rows(report: BenchReport) -> list[tuple[object, ...]]:
+    return [
+        (
+            query.name,
+            query.rows,
+            query.verified,
+            round(query.bytes_read / 1000, 1),
+            f"{1000 * query.first:.1f}",
+            _spread(query.engine),
+            _spread(query.numpy),
+            round(query.ratio, 1),
+        )
+        for query in report.queries
+    ]
+
+
+def _spread(times: Spread) -> str:
+    return f"{1000 * times.median:.1f} ({1000 * times.low:.1f}–{1000 * times.high:.1f})"
+
+
+def _table(report: BenchReport) -> pa.Table:
     import pyarrow as pa
 
     queries = report.queries

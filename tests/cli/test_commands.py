@@ -313,3 +313,6 @@ def test_bench_command(run: Run) -> None:
     assert len(answer.out.splitlines()) == 4
     assert "ratio" in answer.out
     assert "every answer equals NumPy's" in answer.err
+    answer = run("bench", "--masks", 30, "--side", 32, "--repeats", 1)
+    assert answer.out.split("\n")[0].split()[:3] == ["query", "rows", "verified"]
+    assert max(map(len, answer.out.splitlines())) <= 110

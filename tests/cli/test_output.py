@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from masksearch_ray.cli.options import Format
-from masksearch_ray.cli.output import Destination, emit
+from masksearch_ray.cli.output import Destination, emit, show_table
 from masksearch_ray.errors import FailedError
 
 ANSWER = pa.table(
@@ -109,3 +109,23 @@ def test_metadata_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) 
     assert "\x1b" not in out
     assert "\x07" not in out
     assert "[red]x[/red]" in out
+
+
+class Terminal(io.StringIO):
+    """What standard output is at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_narrow_terminal_cuts_no_number_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.stdout", terminal := Terminal())
+    show_table(
+        ["id", "score", "text"], [[123456789012, 0.123456, "a long text that may be folded"]]
+    )
+    out = terminal.getvalue()
+    assert "123456789012" in out
+    assert "0.123456" in out
+    assert "…" not in out
