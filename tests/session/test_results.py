@@ -298,7 +298,7 @@ def test_bytes_of_queries_that_run_at_once_are_kept_apart(url: str) -> None:
     alone = ms.open(url, LocalRuntime(3)).sql(FILTER).stats.bytes_read
     col = ms.open(url, LocalRuntime(3))
     every = [col.sql(FILTER) for _ in range(4)]
-    threads = [threading.Thread(target=lambda r=r: r.table) for r in every]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda r=r: r.table) for r in every]
     for thread in threads:
         thread.start()
     for thread in threads:
