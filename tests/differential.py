@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def build(case: Case, layout: Layout, url: str, runtime: Any) -> ms.Collection:
     collection = ms.create(
         url,
         domain=held.domain,
-        nan=held.nan,
+        nan="keep" if held.nan == "keep" else "reject",
         cell=layout.cell,
         bins=layout.bins,
         rois=layout.rois,
@@ -110,11 +111,7 @@ def run(seed: int, queries: int = QUERIES, runtime: Any = None, folder: str = ""
             url = f"{folder}/{seed}" if folder else f"memory://differential-{next(_names)}"
             collection = build(case, layout, url, runtime or LocalRuntime(layout.shards))
         try:
-            check(
-                case,
-                lambda *asked: ask(collection, layout.use_index, *asked),
-                (ms.QueryError,),
-            )
+            check(case, partial(ask, collection, layout.use_index), (ms.QueryError,))
         except BaseException as error:
             error.add_note(f"seed {seed}, {layout}\n{case!r}")
             raise
@@ -151,7 +148,7 @@ def main() -> int:
     parser.add_argument("--show", type=int, default=3)
     args = parser.parse_args()
     seeds = range(args.start, args.start + -(-args.cases // QUERIES))
-    began, spans = time.perf_counter(), [seeds[i::args.workers] for i in range(args.workers)]
+    began, spans = time.perf_counter(), [seeds[i :: args.workers] for i in range(args.workers)]
     if args.workers == 1:
         results = [_span(seeds, args.runtime)]
     else:

@@ -222,12 +222,7 @@ def is_aggregate(node: q.Node) -> bool:
 
 def resolve(collection: Collection, query: q.Query) -> Resolved:
     """Put meaning to every name of a query, or refuse it."""
-    aliases = {
-        item.alias: item.expr
-        for item in query.select
-        if isinstance(item, q.Item) and item.alias is not None
-    }
-    columns = collection.columns
+    aliases, columns = aliases_of(query), collection.columns
 
     def column_first(expr: Any) -> Any:
         wanted = {name: expr for name, expr in aliases.items() if name not in columns}
@@ -241,16 +236,11 @@ def resolve(collection: Collection, query: q.Query) -> Resolved:
     order = [ordered_by(key.expr, exprs, aliases) for key in query.order_by]
 
     refuse_early_aggregates([where, *keys])
+    refuse_hidden_order(query, exprs, order)
     outputs = [*exprs, having, *order]
     grouped = bool(keys) or having is not None or any(map(is_aggregate, q.walk(tuple(outputs))))
     kinds = Kinds(collection, query.roi)
-    key_kinds = [kinds.simple([key]) for key in keys]
-    refuse_hidden_order(query, exprs, order)
-    if grouped:
-        for expr in outputs:
-            if expr is not None:
-                kinds.of(expr)
-        outputs = [over_keys(expr, keys, key_kinds) for expr in outputs]
+    outputs = grouped_outputs(kinds, outputs, keys, grouped)
     exprs, having, order = outputs[: len(exprs)], outputs[len(exprs)], outputs[len(exprs) + 1 :]
     for condition in (where, having):
         if condition is not None:
@@ -272,6 +262,23 @@ def resolve(collection: Collection, query: q.Query) -> Resolved:
         limit=rows_wanted(query.limit),
         offset=rows_wanted(query.offset) or 0,
     )
+
+
+def aliases_of(query: q.Query) -> dict[str, Any]:
+    """Expressions of the select list by their alias."""
+    items = [item for item in query.select if isinstance(item, q.Item)]
+    return {item.alias: item.expr for item in items if item.alias is not None}
+
+
+def grouped_outputs(kinds: Kinds, outputs: list[Any], keys: list[Any], grouped: bool) -> list[Any]:
+    """What is shown of groups, in terms of their keys; of rows, as it is."""
+    key_kinds = [kinds.simple([key]) for key in keys]
+    if not grouped:
+        return outputs
+    for expr in outputs:
+        if expr is not None:
+            kinds.of(expr)
+    return [over_keys(expr, keys, key_kinds) for expr in outputs]
 
 
 def written_out(query: q.Query, columns: dict[str, str]) -> list[q.Item]:
