@@ -228,8 +228,7 @@ def resolve(collection: Collection, query: q.Query) -> Resolved:
         wanted = {name: expr for name, expr in aliases.items() if name not in columns}
         return substitute(expr, wanted)
 
-    items = written_out(query, columns)
-    exprs = [item.expr for item in items]
+    exprs = [item.expr for item in written_out(query, columns)]
     where = column_first(query.where)
     keys = [column_first(key) for key in query.group_by]
     having = column_first(query.having)
@@ -248,7 +247,7 @@ def resolve(collection: Collection, query: q.Query) -> Resolved:
     for expr in order:
         kinds.simple([expr])
     return Resolved(
-        names=[column_name(item) for item in items],
+        names=[column_name(item) for item in written_out(query, columns)],
         items=exprs,
         kinds=[kinds.of(expr) for expr in exprs],
         where=where,
