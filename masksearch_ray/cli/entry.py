@@ -43,11 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except typer.Exit as done:
         return done.exit_code
     except BrokenPipeError:
-        return _reader_has_left()
+        # Quietly, as when `head` has seen enough.
+        _settle_output()
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()
         status, message = _verdict(error)
+        _settle_output()
         print(message, file=sys.stderr)
         return status
     return 0
@@ -77,6 +79,9 @@ def _verdict(error: BaseException) -> tuple[int, str]:
             return error.exit_status, f"error: {printable(str(error), keep_lines=True)}"
         case MaskSearchError():
             return error.exit_status, f"error: {printable(str(error))}"
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return 1, f"error: {printable(where + (error.strerror or str(error)))}"
         case typer.TyperException():
             return 2, f"error: {printable(_usage(error))}"
         case typer.Abort():
@@ -95,8 +100,9 @@ def _usage(error: typer.TyperException) -> str:
     return f"{message} (see '{path} --help')"
 
 
-def _reader_has_left() -> int:
-    """End quietly, as when ``head`` has seen enough."""
-    # What is still buffered would fail again when the interpreter flushes it at its end.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def _settle_output() -> None:
+    """Drop what cannot be written: it would fail again when the interpreter flushes it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

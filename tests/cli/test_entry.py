@@ -146,3 +146,12 @@ def test_a_reader_may_leave_early(made: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/full")
+def test_where_nothing_more_can_be_written(made: Path) -> None:
+    command = [sys.executable, "-m", "masksearch_ray", "info", str(made)]
+    with Path("/dev/full").open("wb") as stdout:
+        ended = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == b"error: No space left on device\n"
