@@ -47,48 +47,62 @@ def foresee(segments: Sequence[SegmentView], query: Query) -> Steps[Forecast]:
     """
     views = [view for segment in segments for view in segment.blocks]
     terms: list[TermForecast] = []
-    total = memory = 0
+    total = memory = doubt = 0
     for view in views:
         reads: _Reads = []
+        verifying: _Reads = []
         for term in terms_of(query):
             one, wanted = yield from _of_block(view, term, query)
             terms.append(one)
             reads += wanted
+            if one.source == "ROI histogram" and not one.exact:
+                verifying.append(_counts(view, term, query))
         for read in _distinct(view, reads):
             total += yield SizeOf(read)
             memory += _expanded(view, read)
+            doubt -= yield SizeOf(read)
+        for read in _distinct(view, reads + verifying):
+            doubt += yield SizeOf(read)
     rows = sum(view.rows for view in views)
     tiles = sum(view.rows * view.grid.tiles for view in views)
-    return Forecast(rows, tiles, merge_terms(terms), total, memory)
+    return Forecast(rows, tiles, merge_terms(terms), total, memory, doubt)
 
 
 def _of_block(
     view: BlockView, term: CountPixels, query: Query
 ) -> Steps[tuple[TermForecast, _Reads]]:
-    together = term.source.aggregate is not None
     values = term.source.threshold or term.range
     names: tuple[str, ...] = ()
     levels: tuple[float, ...] | None = None
-    if not together:
+    if term.source.aggregate is None:
         names, levels = yield from histogram_names(view, term.roi)
-    known = view.levels if levels is None else levels
-    marks = bracket(values, known, view.shape.dtype, query.domain)
-    wanted = stored_levels(marks.needed_in_groups if together else marks.needed, view)
-    reads: _Reads
     if levels is not None:
-        reads = [ReadHistogram(view.segment, view.block, name, wanted) for name in names]
+        marks = bracket(values, levels, view.shape.dtype, query.domain)
+        wanted = stored_levels(marks.needed, view)
+        reads: _Reads = [ReadHistogram(view.segment, view.block, name, wanted) for name in names]
         size, columns = 0, len(wanted) * len(names)
         for read in reads:
             size += yield SizeOf(read)
         one = TermForecast(term, "ROI histogram", marks.exact, view.rows, columns, size)
         return one, reads
+    counts = _counts(view, term, query)
+    size = yield SizeOf(counts)
+    marks = bracket(values, view.levels, view.shape.dtype, query.domain)
+    exact = marks.empty or (marks.exact and _aligned(view, term))
+    columns = sum(len(cells) for cells in counts.wanted.values())
+    return TermForecast(term, "cells", exact, view.rows, columns, size), [counts]
+
+
+def _counts(view: BlockView, term: CountPixels, query: Query) -> ReadCounts:
+    """What cells alone would take to bound a term."""
+    together = term.source.aggregate is not None
+    values = term.source.threshold or term.range
+    marks = bracket(values, view.levels, view.shape.dtype, query.domain)
+    wanted = stored_levels(marks.needed_in_groups if together else marks.needed, view)
     cells = np.arange(view.grid.cells, dtype=np.int32)
     if not together and not list(roi_columns(term.roi)):
         cells = resolve(term.roi, view.grid, view.rows).cells()
-    reads = [ReadCounts(view.segment, view.block, dict.fromkeys(wanted, cells))]
-    size = yield SizeOf(reads[0])
-    exact = marks.empty or (marks.exact and _aligned(view, term))
-    return TermForecast(term, "cells", exact, view.rows, len(wanted) * len(cells), size), reads
+    return ReadCounts(view.segment, view.block, dict.fromkeys(wanted, cells))
 
 
 def _aligned(view: BlockView, term: CountPixels) -> bool:

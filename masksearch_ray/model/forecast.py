@@ -47,6 +47,8 @@ class Forecast:
     bytes, memory : int
         Of all index columns that the terms take, each counted once: compressed in storage, and
         expanded.
+    doubt : int
+        Bytes of the columns that are read besides, if any row is in doubt after a ROI histogram.
     """
 
     rows: int = 0
@@ -54,6 +56,7 @@ class Forecast:
     terms: tuple[TermForecast, ...] = ()
     bytes: int = 0
     memory: int = 0
+    doubt: int = 0
 
     @classmethod
     def merge(cls, parts: Sequence[Forecast]) -> Forecast:
@@ -64,6 +67,7 @@ class Forecast:
             merge_terms([term for part in parts for term in part.terms]),
             sum(part.bytes for part in parts),
             sum(part.memory for part in parts),
+            sum(part.doubt for part in parts),
         )
 
 

@@ -36,9 +36,10 @@ def explain_plan(plan: Plan, forecast: Forecast, text_of: Callable[[Expr], str])
     for term in forecast.terms:
         lines += _term(term, text_of, plan.use_index)
     if plan.use_index and forecast.terms:
+        more = f"; {forecast.doubt:,} more to verify rows in doubt" if forecast.doubt else ""
         lines.append(
             f"index to read where it is not in memory: {forecast.bytes:,} bytes, "
-            f"{forecast.memory:,} expanded"
+            f"{forecast.memory:,} expanded{more}"
         )
     return lines
 
