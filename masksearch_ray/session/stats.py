@@ -72,8 +72,9 @@ class Stats:
 
 def explain_stats(stats: Stats) -> list[str]:
     """Lines of EXPLAIN ANALYZE: what a query did, in all and by shard."""
+    trips = "round trip" if stats.round_trips == 1 else "round trips"
     lines = [
-        f"done in {stats.seconds * 1000:,.1f} ms, {stats.round_trips} round trips",
+        f"done in {stats.seconds * 1000:,.1f} ms, {stats.round_trips} {trips}",
         f"  rows: {stats.rows_total:,} in all, {stats.rows_selected:,} selected by metadata, "
         f"{stats.rows_decided_by_index:,} decided by the index alone, "
         f"{stats.rows_verified:,} verified",
