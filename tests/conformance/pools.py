@@ -14,6 +14,7 @@ from masksearch_ray.collection.versions import create_collection, open_manifest
 from masksearch_ray.collection.writer import append
 from masksearch_ray.errors import CollectionError
 from masksearch_ray.execute.partials import Filter, Partial, Stage
+from masksearch_ray.model.query import Query
 from masksearch_ray.plan.rules import make_plan
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.coordinator import Coordinator
@@ -22,7 +23,7 @@ from masksearch_ray.session.catalog import catalog_of, schema_of
 from masksearch_ray.sql import parse
 from masksearch_ray.storage import open_storage
 
-__all__ = ["Opened", "make_collection", "source_of"]
+__all__ = ["Opened", "make_collection", "parse_text", "source_of"]
 
 
 def make_collection(
@@ -43,6 +44,11 @@ def source_of(url: str, version: int | None = None) -> CollectionSource:
     manifest = open_manifest(open_storage(url))
     rows = tuple(segment.rows for segment in manifest.segments)
     return CollectionSource(url, manifest.version if version is None else version, rows)
+
+
+def parse_text(url: str, text: str) -> Query:
+    """Parse a query on the newest version of a collection."""
+    return parse(text, catalog_of(open_manifest(open_storage(url)), url))
 
 
 class Opened:

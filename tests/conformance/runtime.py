@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from masksearch_ray.errors import (
     QueryTimeoutError,
 )
 from masksearch_ray.execute.partials import Filter, Finished, Offer, Partial, Ranked, RowsFound, Top
+from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.types import Pool, Runtime
 from tests.conformance.pools import Opened, make_collection, source_of
 
@@ -183,6 +184,16 @@ class RuntimeTests:
         opened.pool.forget(top.query_id)
         assert _places(opened.run(dict.fromkeys(every, top))) == kept
 
+    def test_the_threshold_is_taken_along(self, opened: Opened) -> None:
+        text = f"SELECT mask_id FROM masks ORDER BY {COUNT} DESC, mask_id LIMIT 9"
+        every = range(opened.pool.shards)
+        for least, kept in [(0, True), (10**6, False)]:
+            control = QueryControl(threshold=((1, least), (1, 0), (1, 0)))
+            task = opened.task(f"{text} OFFSET {least}", Top(9, control.threshold))
+            partials = opened.pool.send(dict.fromkeys(every, task), control)
+            ranked = [p for _, p in partials if isinstance(p, Ranked)]
+            assert [len(p.items) > 0 for p in ranked] == [kept for _ in every]
+
     def test_thresholds_of_unknown_queries_are_ignored(self, opened: Opened) -> None:
         opened.pool.raise_threshold("nothing of that name", ((1, 5), (1, 7)))
         opened.pool.forget("nothing of that name")
@@ -254,6 +265,7 @@ class RuntimeTests:
         for _ in range(8):
             partials = opened.send(f"SELECT mask_id FROM masks WHERE {COUNT} > 20")
             next(partials)
+            assert isinstance(partials, Generator)
             partials.close()
         self._serves(opened)
 

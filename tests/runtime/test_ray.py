@@ -1,12 +1,28 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import ray
 
-from masksearch_ray.runtime.ray import RayRuntime
+from masksearch_ray.errors import QueryTimeoutError, WorkerError
+from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.ray import RayRuntime, pulse
+from masksearch_ray.runtime.ray.pool import RayPool
 from masksearch_ray.runtime.types import Runtime
-from tests.conformance.runtime import RuntimeTests
+from tests.conformance.pools import Opened, source_of
+from tests.conformance.runtime import COUNT, SLOW, N, RuntimeTests, above
+
+ALL = "SELECT mask_id FROM masks"
+SOME = f"SELECT mask_id FROM masks WHERE {COUNT} > 22"
 
 
 @pytest.fixture(scope="module")
@@ -18,3 +34,191 @@ def runtime(ray_instance: None) -> Iterator[Runtime]:
 
 class TestRayRuntime(RuntimeTests):
     pass
+
+
+def pool_of(opened: Opened) -> RayPool:
+    assert isinstance(opened.pool, RayPool)
+    return opened.pool
+
+
+def process_of(opened: Opened, shard: int) -> int:
+    asked = pool_of(opened)._actors[shard].__ray_call__.remote(lambda actor: os.getpid())
+    number: int = ray.get(asked)
+    return number
+
+
+# -- workers that die --------------------------------------------------------------------------
+
+
+def test_a_worker_that_died_is_replaced(opened: Opened) -> None:
+    os.kill(process_of(opened, 0), signal.SIGKILL)
+    assert opened.ask(SOME)["mask_id"].to_pylist() == above(22)
+
+
+def test_workers_that_die_in_the_middle(opened: Opened) -> None:
+    processes = [process_of(opened, shard) for shard in range(2)]
+    partials = opened.send(ALL)
+    found = [next(partials)]
+    for process in processes:
+        os.kill(process, signal.SIGKILL)
+    found += partials
+    tables = [partial.table for _, partial in found if hasattr(partial, "table")]
+    assert sorted(i for table in tables for i in table["mask_id"].to_pylist()) == list(range(N))
+
+
+def test_a_worker_that_cannot_be_replaced(runtime: Runtime, url: str) -> None:
+    with Opened(runtime, url) as opened:
+        ray.kill(pool_of(opened)._actors[1])
+        with pytest.raises(WorkerError, match=f"shard 2 of 2 of {url}: its worker died"):
+            opened.ask(ALL)
+    # The next pool does not get it.
+    with Opened(runtime, url) as opened:
+        assert opened.ask(ALL).num_rows == N
+
+
+@contextmanager
+def frozen(opened: Opened, shard: int) -> Iterator[None]:
+    process = process_of(opened, shard)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def test_a_worker_that_does_not_answer(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "_EVERY", 0.2)
+    monkeypatch.setattr(pulse, "_PATIENCE", 1.0)
+    with frozen(opened, 1), pytest.raises(WorkerError, match=r"shard 2 of 2 .* does not answer"):
+        opened.ask(ALL)
+    assert opened.ask(ALL).num_rows == N
+
+
+def test_the_time_limit_holds_for_workers_that_do_not_answer(opened: Opened) -> None:
+    began = time.monotonic()
+    with frozen(opened, 0), pytest.raises(QueryTimeoutError):
+        opened.ask(ALL, timeout=0.5)
+    assert time.monotonic() - began < 5
+
+
+def test_a_worker_that_is_busy_for_long_is_waited_for(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "_EVERY", 0.1)
+    monkeypatch.setattr(pulse, "_PATIENCE", 5.0)
+    assert opened.ask(SLOW).num_rows == 39
+
+
+# -- what travels ------------------------------------------------------------------------------
+
+
+def test_more_answers_left_unread_than_stages_run_at_a_time(opened: Opened) -> None:
+    left = [opened.send(SOME) for _ in range(10)]
+    for partials in left:
+        next(partials)
+    assert opened.ask(ALL, timeout=60.0).num_rows == N
+    del left, partials
+    assert opened.ask(ALL, timeout=60.0).num_rows == N
+
+
+def test_a_failure_that_is_not_ours_names_the_shard(opened: Opened) -> None:
+    for actor in pool_of(opened)._actors:
+        ray.get(actor.__ray_call__.remote(lambda actor: setattr(actor, "_own", None)))
+    try:
+        with pytest.raises(WorkerError, match=r"shard . of 2 of .*: its worker failed: TypeError"):
+            opened.ask(ALL)
+    finally:
+        for actor in pool_of(opened)._actors:
+            ray.get(actor.__ray_call__.remote(lambda actor: delattr(actor, "_own")))
+    assert opened.ask(ALL).num_rows == N
+
+
+# -- Ray itself --------------------------------------------------------------------------------
+
+
+def test_ray_that_others_started_is_left_running(ray_instance: None, url: str) -> None:
+    runtime = RayRuntime(workers=1)
+    pool = runtime.pool(source_of(url))
+    runtime.close()
+    assert ray.is_initialized()
+    with pytest.raises(WorkerError, match="shut down"):
+        next(pool.send({}, QueryControl()))
+
+
+def test_a_closed_pool_says_so(runtime: Runtime, url: str) -> None:
+    pool = runtime.pool(source_of(url))
+    pool.close()
+    with pytest.raises(WorkerError, match="released"):
+        next(pool.send({}, QueryControl()))
+
+
+def test_an_address_where_nobody_listens(url: str) -> None:
+    code = f"""
+        from masksearch_ray.runtime.ray import RayRuntime
+        from tests.conformance.pools import source_of
+        RayRuntime("127.0.0.1:1").pool(source_of({url!r}))
+        """
+    assert "WorkerError: the Ray cluster at 127.0.0.1:1 cannot be reached" in run(code).stderr
+
+
+def test_what_is_no_address(url: str) -> None:
+    code = f"""
+        from masksearch_ray.runtime.ray import RayRuntime
+        from tests.conformance.pools import source_of
+        RayRuntime("nonsense").pool(source_of({url!r}))
+        """
+    assert "InputError: nonsense: no address of a Ray cluster" in run(code).stderr
+
+
+def test_the_cluster_of_the_environment(opened: Opened, url: str) -> None:
+    address = ray.get_runtime_context().gcs_address
+    code = f"""
+        import ray
+        from masksearch_ray.runtime.ray import RayRuntime
+        from tests.conformance.pools import Opened
+        with Opened(RayRuntime(workers=1), {url!r}) as opened:
+            rows = opened.ask("SELECT mask_id FROM masks").num_rows
+        print(rows, ray.get_runtime_context().gcs_address)
+        """
+    loopback = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "disabled"}
+    ended = run(code, RAY_ADDRESS=address, **loopback)
+    assert (ended.stdout, ended.returncode) == (f"{N} {address}\n", 0), ended.stderr
+    assert opened.ask(ALL).num_rows == N
+
+
+@pytest.mark.slow
+def test_a_private_instance_leaves_no_trace(url: str, tmp_path: Path) -> None:
+    home, temporary = tmp_path / "home", tmp_path / ("a-folder-with-a-long-name-" * 4)
+    home.mkdir()
+    temporary.mkdir()
+    code = f"""
+        import os
+        from masksearch_ray.runtime.ray import RayRuntime, instance
+        from tests.conformance.pools import Opened
+        before = dict(os.environ)
+        opened = Opened(RayRuntime(), {url!r})
+        print(opened.ask({SOME!r}).num_rows)
+        assert os.environ == before, set(os.environ.items()) ^ set(before.items())
+        print(instance._made.folder, os.path.isdir(instance._made.folder))
+        """
+    ended = run(code, HOME=str(home), TMPDIR=str(temporary))
+    assert ended.returncode == 0, ended.stderr
+    rows, folder = ended.stdout.splitlines()
+    assert (int(rows), ended.stderr) == (len(above(22)), "")
+    name, was_there = folder.split()
+    assert was_there == "True"
+    assert not Path(name).exists()
+    assert not list(home.iterdir())
+    assert not list(temporary.iterdir())
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process that knows nothing of the tests' Ray."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env=kept | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )

@@ -23,6 +23,7 @@ from masksearch_ray.runtime.worker import Worker
 __all__ = ["CONTROL", "Errand", "Reply", "Shard", "ShardActor"]
 
 CONTROL = "control"  # calls of this group overtake the stages that run
+_AHEAD = 8  # answers that a shard may be ahead of the reader before it is held back
 _KEPT_STOPS = 256
 
 Reply = tuple[Partial, ...] | MaskSearchError
@@ -109,21 +110,19 @@ class ShardActor:
             return error
         return None
 
-    @ray.method(num_returns="streaming")
-    def run(self, errand: Errand) -> Iterator[Reply]:
+    def answer(self, errand: Errand) -> Reply:
+        """Run a stage and give its whole answer."""
+        whole: list[Partial] = []
+        for reply in self._replies(errand):
+            if isinstance(reply, MaskSearchError):
+                return reply
+            whole += reply
+        return tuple(whole)
+
+    @ray.method(num_returns="streaming", _generator_backpressure_num_objects=_AHEAD)
+    def stream(self, errand: Errand) -> Iterator[Reply]:
         """Run a stage; rows are handed out as they are found, all else at the end."""
-        held: list[Partial] = []
-        try:
-            worker = self._own(errand.shard)
-            with self._alone(errand, worker) as control:
-                for partial in worker.run(errand.task, control):
-                    held.append(partial)
-                    if isinstance(partial, RowsFound):
-                        yield tuple(held)
-                        held = []
-            yield tuple(held)
-        except MaskSearchError as error:
-            yield error
+        yield from self._replies(errand)
 
     @ray.method(concurrency_group=CONTROL)
     def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
@@ -164,6 +163,20 @@ class ShardActor:
     @ray.method(concurrency_group=CONTROL)
     def ping(self) -> None:
         """Show that the actor lives."""
+
+    def _replies(self, errand: Errand) -> Iterator[Reply]:
+        held: list[Partial] = []
+        try:
+            worker = self._own(errand.shard)
+            with self._alone(errand, worker) as control:
+                for partial in worker.run(errand.task, control):
+                    held.append(partial)
+                    if isinstance(partial, RowsFound):
+                        yield tuple(held)
+                        held = []
+            yield tuple(held)
+        except MaskSearchError as error:
+            yield error
 
     def _own(self, shard: Shard) -> Worker:
         with self._opening:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 import uuid
 from typing import Any
@@ -31,6 +32,7 @@ class Crew:
         self._lock = threading.Lock()
         self._idle: list[Any] = []
         self._all: list[Any] = []
+        self._numbers = itertools.count(1)
         self._name = uuid.uuid4().hex[:8]  # names of actors are unique in a cluster
         self._session = current_session()
 
@@ -42,17 +44,20 @@ class Crew:
     def take(self, count: int) -> list[Any]:
         """Actors without a shard."""
         with self._lock:
-            taken = [self._idle.pop() for _ in range(min(count, len(self._idle)))]
-            while len(taken) < count:
-                self._all.append(self._start())
-                taken.append(self._all[-1])
-        return taken
+            idle, self._idle = self._idle, []
+        living = _living(idle)
+        self.dismiss([actor for actor in idle if actor not in living])
+        started = [self._start() for _ in range(count - len(living))]
+        with self._lock:
+            self._all += started
+            self._idle += living[count:]
+        return living[:count] + started
 
     def give_back(self, actors: list[Any]) -> None:
         """Take back actors from a pool that is closed."""
         if self.valid:
             for actor in actors:
-                actor.release.options(num_returns=0).remote()
+                actor.release.options(num_returns=0, max_task_retries=0).remote()
             with self._lock:
                 self._idle += actors
 
@@ -70,7 +75,7 @@ class Crew:
                 parting = [actor.release.remote() for actor in self._all]
                 ray.wait(parting, num_returns=len(parting), timeout=_PARTING)
             self.dismiss(list(self._all))
-        self._idle = []
+        self._idle, self._session = [], None
 
     def _start(self) -> Any:
         remote: Any = ray.remote  # its types lack what actors take
@@ -78,8 +83,22 @@ class Crew:
         # The default demand: a CPU is needed to be placed, none is held; so sessions left open
         # do not keep others from starting.
         return kind.options(
-            name=f"masksearch worker {len(self._all) + 1} of session {self._name}",
+            name=f"masksearch worker {next(self._numbers)} of session {self._name}",
             scheduling_strategy="SPREAD",
             max_restarts=-1,
             max_task_retries=_RETRIES,
         ).remote()
+
+
+def _living(actors: list[Any]) -> list[Any]:
+    """Those that answer at once: who died while idle is not worth waiting for."""
+    pings = {actor.ping.options(max_task_retries=0).remote(): actor for actor in actors}
+    if not pings:
+        return []
+    answered, _ = ray.wait(list(pings), num_returns=len(pings), timeout=_PARTING)
+    living = []
+    for ping in answered:
+        with contextlib.suppress(RayError):
+            ray.get(ping)
+            living.append(pings[ping])
+    return living

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from masksearch_ray.errors import WorkerError
+from masksearch_ray.errors import InputError, WorkerError
 
 __all__ = ["Instance", "attach", "current_session", "detach"]
 
 _OBJECT_STORE = 200 * 1024**2  # partials are small; pixels never travel
 _LONGEST_FOLDER = 40  # Ray's sockets lie some 60 characters below, and their paths end at 107
+_KNOCK = 10.0  # seconds that a cluster may take to accept a connection
 
 # Read when Ray is imported and started: no reports sent, loopback only, no token written at home.
 _PRIVATE = {
@@ -78,6 +80,8 @@ def attach(address: str | None) -> Instance | None:
 
     Raises
     ------
+    InputError
+        If that is no address.
     WorkerError
         If the cluster cannot be reached, or Ray does not start.
     """
@@ -109,30 +113,44 @@ def detach(instance: Instance) -> None:
 
 
 def _start(address: str) -> Instance:
-    import ray
-
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
     folder = None
     try:
-        if address != "local":
-            ray.init(address=address, **quiet)
-        else:
+        if address == "local":
             folder = tempfile.mkdtemp(prefix="masksearch-", dir=_short_folder())
-            ray.init(
-                address="local",
+            _init(
+                address,
                 include_dashboard=False,
                 object_store_memory=_OBJECT_STORE,
                 _temp_dir=folder,
-                **quiet,
             )
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        else:
+            _knock(address)
+            _init(address)
+    except (RuntimeError, ValueError, OSError) as error:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        what = "did not start" if address == "local" else f"at {address} cannot be reached"
-        raise WorkerError(f"Ray {what}: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0]
+        if address == "local":
+            raise WorkerError(f"Ray did not start: {reason}") from error
+        if isinstance(error, ValueError):
+            raise InputError(f"{address}: no address of a Ray cluster: {reason}") from error
+        raise WorkerError(f"the Ray cluster at {address} cannot be reached: {reason}") from error
     session = current_session()
     assert session is not None
     return Instance(session, folder)
+
+
+def _init(address: str, **options: Any) -> None:
+    import ray
+
+    ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
+
+
+def _knock(address: str) -> None:
+    """See whether anybody listens there at all: Ray itself tries for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), _KNOCK).close()
 
 
 def _short_folder() -> str | None:

@@ -48,7 +48,8 @@ class RayRuntime:
         Raises
         ------
         InputError
-            If other processes cannot read the collection, as it lies in this one's memory.
+            If other processes cannot read the collection, as it lies in this one's memory, or if
+            the address is none.
         WorkerError
             If Ray cannot be reached or has no room.
         StorageError

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from masksearch_ray.errors import InputError
+from masksearch_ray.runtime.factory import open_runtime
+from masksearch_ray.runtime.local import LocalRuntime
+from masksearch_ray.runtime.ray import RayRuntime
+from masksearch_ray.runtime.types import CollectionSource
+
+
+@pytest.mark.smoke
+def test_by_name() -> None:
+    assert isinstance(open_runtime(), LocalRuntime)
+    assert isinstance(open_runtime("local"), LocalRuntime)
+    runtime = open_runtime("ray", "somewhere:6379")
+    assert isinstance(runtime, RayRuntime)
+    assert (runtime.name, runtime.address) == ("ray", "somewhere:6379")
+
+
+def test_a_runtime_that_exists_is_used() -> None:
+    runtime = LocalRuntime(threads=1)
+    assert open_runtime(runtime) is runtime
+
+
+def test_an_unknown_name() -> None:
+    with pytest.raises(InputError, match="'spark'"):
+        open_runtime("spark")
+
+
+def test_an_address_without_ray() -> None:
+    with pytest.raises(InputError, match="address"):
+        open_runtime("local", "somewhere:6379")
+
+
+def test_no_workers() -> None:
+    with pytest.raises(InputError, match="at least 1"):
+        RayRuntime(workers=0)
+
+
+def test_ray_cannot_reach_the_memory_of_this_process() -> None:
+    with pytest.raises(InputError, match="memory://masks: Ray's workers cannot read"):
+        RayRuntime().pool(CollectionSource("memory://masks", 1, ()))
+
+
+def test_nothing_imports_ray_before_it_is_needed() -> None:
+    code = (
+        "import sys, masksearch_ray\n"
+        "from masksearch_ray.runtime.factory import open_runtime\n"
+        "open_runtime('ray')\n"
+        "assert 'ray' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
