@@ -42,7 +42,7 @@ Index = npt.NDArray[np.int64]
 Undecided = Callable[[Index], Bools]
 """Which of some items are still in doubt, given the bounds so far."""
 
-_FIRST_BATCH = 32
+_FIRST_BATCH = 8  # small, as every row of it is read whatever the others turn out to be
 
 
 class Ranked(Protocol):

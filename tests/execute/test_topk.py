@@ -93,9 +93,8 @@ def test_few_rows_are_verified(col: ms.Collection, k: int) -> None:
     least = least_verified(k)
     verified = result.stats.rows_verified
     assert verified < N
-    # A batch may be begun on every shard before the threshold has risen.
-    ratio = (verified + 1) / (least + 1)
-    assert ratio <= 2 or verified <= least + 32 * len(result.stats.shards), ratio
+    # Every shard verifies a first batch before the threshold can rise.
+    assert verified <= 2 * least + 8 * len(result.stats.shards)
     assert verified >= least
 
 
