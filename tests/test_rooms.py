@@ -22,6 +22,7 @@ ROOMS = {
     "sklearn": ("demo", "feedback", "comparison"),
     "sqlglot": ("sql",),
     "starlette": ("web",),
+    "threadpoolctl": ("demo",),
     "torch": ("saliency", "similarity"),
     "typer": ("cli",),
 }

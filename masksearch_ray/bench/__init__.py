@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .run import BenchOptions, BenchReport, QueryTiming, Spread, run_bench
-from .workload import Workload, make_workload
+from masksearch_ray.bench.run import BenchOptions, BenchReport, QueryTiming, Spread, run_bench
+from masksearch_ray.bench.workload import Workload, make_workload
 
 __all__ = [
     "BenchOptions",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.values import Domain, stored_cut
+from masksearch_ray.model.values import Domain, stored_cut
 
 __all__ = ["NumpyMasks"]
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FailedError, InputError
-from ..model.progress import Progress, silent
-from ..session import Collection, create, open
-from .alternatives import NumpyMasks
-from .workload import Workload, make_workload
+from masksearch_ray.bench.alternatives import NumpyMasks
+from masksearch_ray.bench.workload import Workload, make_workload
+from masksearch_ray.errors import FailedError, InputError
+from masksearch_ray.model.progress import Progress, silent
+from masksearch_ray.session import Collection, create, open
 
 __all__ = ["BenchOptions", "BenchReport", "QueryTiming", "Spread", "run_bench"]
 

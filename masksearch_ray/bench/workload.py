@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from masksearch_ray.errors import InputError
 
 __all__ = ["COARSE_SIDE", "Workload", "make_workload"]
 

@@ -5,6 +5,6 @@ Modules import what they need inside their functions, so that ``masksearch --hel
 
 from __future__ import annotations
 
-from .entry import main
+from masksearch_ray.cli.entry import main
 
 __all__ = ["main"]

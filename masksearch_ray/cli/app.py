@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from .._version import __version__
-from . import build, care, get, info, query, trial
-from .help import Group
+from masksearch_ray._version import __version__
+from masksearch_ray.cli import build, care, get, info, query, trial
+from masksearch_ray.cli.help import Group
 
 __all__ = ["app"]
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..errors import InputError
-from .build_options import (
+from masksearch_ray.cli.build_options import (
     Bins,
     Boxes,
     Cell,
@@ -24,17 +23,18 @@ from .build_options import (
     Shape,
     Source,
 )
-from .entry import Interrupted
-from .fresh import Creation, opened_or_created
-from .help import add_command
-from .options import Collection, StorageOption
-from .output import say
-from .parse import named_values, pair
-from .progress import progress
-from .text import count, duration, percent, size
+from masksearch_ray.cli.entry import Interrupted
+from masksearch_ray.cli.fresh import Creation, opened_or_created
+from masksearch_ray.cli.help import add_command
+from masksearch_ray.cli.options import Collection, StorageOption
+from masksearch_ray.cli.output import say
+from masksearch_ray.cli.parse import named_values, pair
+from masksearch_ray.cli.progress import progress
+from masksearch_ray.cli.text import count, duration, percent, size
+from masksearch_ray.errors import InputError
 
 if TYPE_CHECKING:
-    from ..collection.ingest_run import IngestReport
+    from masksearch_ray.collection.ingest_run import IngestReport
 
 __all__ = ["add_to"]
 
@@ -154,7 +154,7 @@ def _rows(
 
 def _box(text: str) -> tuple[str, Any]:
     """Read ``NAME=FROM``."""
-    from ..collection.metadata import BoxColumns, Coco
+    from masksearch_ray.collection.metadata import BoxColumns, Coco
 
     name, _, source = (part.strip() for part in text.partition("="))
     if not (name and source):
@@ -172,7 +172,7 @@ def _low_high(text: str | None) -> tuple[float, float] | None:
 def _height_width(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    height, width = pair(text, "--shape")
+    height, width = pair(text, "--shape", "HEIGHT,WIDTH")
     if height != int(height) or width != int(width):
         raise InputError(f"--shape {text}: whole numbers HEIGHT,WIDTH wanted")
     return int(height), int(width)

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from .help import add_command
-from .opening import opened
-from .options import Collection, Parameters, StorageOption
-from .output import say
-from .parse import box_or_text, named_values
-from .progress import progress
-from .text import count, size
+from masksearch_ray.cli.help import add_command
+from masksearch_ray.cli.opening import opened
+from masksearch_ray.cli.options import Collection, Parameters, StorageOption
+from masksearch_ray.cli.output import say
+from masksearch_ray.cli.parse import box_or_text, named_values
+from masksearch_ray.cli.progress import progress
+from masksearch_ray.cli.text import count, size
 
 __all__ = ["add_to"]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 import typer
 
-from ..errors import MaskSearchError, QueryError
-from .text import printable
+from masksearch_ray.cli.text import printable
+from masksearch_ray.errors import MaskSearchError, QueryError
 
 __all__ = ["Interrupted", "main"]
 
@@ -38,7 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments, debug = _without_debug(sys.argv[1:] if argv is None else argv)
     try:
-        _invoke(arguments)
+        with warnings.catch_warnings():
+            if not debug:  # of libraries about bad files: the error says it in one line
+                warnings.simplefilter("ignore", UserWarning)
+            _invoke(arguments)
         sys.stdout.flush()
     except typer.Exit as done:
         return done.exit_code
@@ -63,7 +67,7 @@ def _without_debug(argv: Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _invoke(arguments: list[str]) -> None:
-    from .app import app
+    from masksearch_ray.cli.app import app
 
     command = typer.main.get_command(app)
     with command.make_context("masksearch", arguments) as context:

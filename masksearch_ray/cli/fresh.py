@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
-from .opening import opened
-from .parse import named_values
+from masksearch_ray.cli.opening import opened
+from masksearch_ray.cli.parse import named_values
+from masksearch_ray.errors import InputError
 
 if TYPE_CHECKING:
-    from ..session import Collection
-    from ..storage import Storage
+    from masksearch_ray.session import Collection
+    from masksearch_ray.storage import Storage
 
 __all__ = ["Creation", "opened_or_created"]
 
@@ -54,9 +54,8 @@ def opened_or_created(url: str, storage: Sequence[str], creation: Creation) -> I
         If it is there and was created otherwise than is asked for.
     """
     import masksearch_ray as ms
-
-    from ..collection.versions import list_versions, open_manifest
-    from ..storage import open_storage
+    from masksearch_ray.collection.versions import list_versions, open_manifest
+    from masksearch_ray.storage import open_storage
 
     options = named_values(storage, "--storage-option")
     where = open_storage(url, options)
@@ -90,8 +89,8 @@ def _require_same(manifest: Any, creation: Creation) -> None:
 
 def _take_back(storage: Storage) -> None:
     """Remove a collection that has only its first, empty version, and what an ingest began."""
-    from ..collection import layout
-    from ..collection.versions import list_versions
+    from masksearch_ray.collection import layout
+    from masksearch_ray.collection.versions import list_versions
 
     if [found.version for found in list_versions(storage)] != [1]:
         return

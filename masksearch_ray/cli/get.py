@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import FailedError, InputError
-from .help import add_command
-from .opening import opened
-from .options import Collection, Parameters, Region, StorageOption, Version
-from .output import say
-from .parse import box_or_text, named_values
-from .pictures import Overlay, Painter
-from .query import statement_text
-from .text import count
+from masksearch_ray.cli.help import add_command
+from masksearch_ray.cli.opening import opened
+from masksearch_ray.cli.options import Collection, Parameters, Region, StorageOption, Version
+from masksearch_ray.cli.output import say
+from masksearch_ray.cli.parse import box_or_text, named_values
+from masksearch_ray.cli.pictures import Overlay, Painter
+from masksearch_ray.cli.query import statement_text
+from masksearch_ray.cli.text import count
+from masksearch_ray.errors import FailedError, InputError
 
 if TYPE_CHECKING:
-    from ..session import Collection as OpenCollection
+    from masksearch_ray.session import Collection as OpenCollection
 
 __all__ = ["add_to"]
 
@@ -141,7 +141,7 @@ def _write(
 ) -> None:
     import numpy as np
 
-    from ..model.values import Domain, pixel_values
+    from masksearch_ray.model.values import Domain, pixel_values
 
     domain = Domain(*collection.domain)
     try:

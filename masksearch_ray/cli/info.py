@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .help import add_command
-from .opening import opened
-from .options import Collection, StorageOption, Version
-from .output import show_table
-from .parse import named_values
-from .text import count, percent, size
+from masksearch_ray.cli.help import add_command
+from masksearch_ray.cli.opening import opened
+from masksearch_ray.cli.options import Collection, StorageOption, Version
+from masksearch_ray.cli.output import show_table
+from masksearch_ray.cli.parse import named_values
+from masksearch_ray.cli.text import count, percent, size
 
 if TYPE_CHECKING:
-    from ..collection.manifest import Manifest
+    from masksearch_ray.collection.manifest import Manifest
 
 __all__ = ["add_to"]
 
@@ -43,10 +43,10 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Say what is in a collection: masks, columns, index, bytes."""
-    from ..collection.parts import list_specs
-    from ..collection.versions import list_versions, open_manifest
-    from ..model.roi import roi_key
-    from ..storage import open_storage
+    from masksearch_ray.collection.parts import list_specs
+    from masksearch_ray.collection.versions import list_versions, open_manifest
+    from masksearch_ray.model.roi import roi_key
+    from masksearch_ray.storage import open_storage
 
     storage = open_storage(collection, named_values(storage_option, "--storage-option"))
     manifest = open_manifest(storage, version)
@@ -64,8 +64,8 @@ def info(
 
 
 def _facts(manifest: Manifest, url: str, versions: list[int]) -> dict[str, Any]:
-    from ..collection.specs import rois_for
-    from ..model.roi import roi_key
+    from masksearch_ray.collection.specs import rois_for
+    from masksearch_ray.model.roi import roi_key
 
     sizes = manifest.sizes
     return {
@@ -112,7 +112,7 @@ def _shapes(manifest: Manifest) -> list[dict[str, Any]]:
 
 
 def _columns(manifest: Manifest) -> dict[str, str]:
-    from ..collection.specs import BOX, BOXES
+    from masksearch_ray.collection.specs import BOX, BOXES
 
     named = {BOX: "box", BOXES: "list of boxes"}
     return {field.name: named.get(field.type, str(field.type)) for field in manifest.schema}

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .options import RuntimeName
-from .parse import named_values
+from masksearch_ray.cli.options import RuntimeName
+from masksearch_ray.cli.parse import named_values
 
 if TYPE_CHECKING:
-    from ..session import Collection
+    from masksearch_ray.session import Collection
 
 __all__ = ["opened"]
 

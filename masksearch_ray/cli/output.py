@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from ..errors import FailedError, InputError
-from .options import Format
-from .text import count, printable
+from masksearch_ray.cli.options import Format
+from masksearch_ray.cli.text import count, printable
+from masksearch_ray.errors import FailedError, InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..errors import InputError
+from masksearch_ray.errors import InputError
 
 __all__ = ["Value", "box_or_text", "named_values", "pair", "value"]
 
@@ -13,6 +13,7 @@ Value = int | float | bool | str | None
 
 _INTEGER = re.compile(r"[+-]?\d+")
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
+_MOST_DIGITS = 300  # more than any float has
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
@@ -23,6 +24,11 @@ def value(text: str) -> Value:
     ----------
     text : str
         Quotes, single or double, around the whole keep ``'7'`` and ``'null'`` texts.
+
+    Raises
+    ------
+    InputError
+        If it is an integer longer than any that is used.
     """
     stripped = text.strip()
     if len(stripped) >= 2 and stripped[0] == stripped[-1] and stripped[0] in "'\"":
@@ -30,6 +36,8 @@ def value(text: str) -> Value:
     if stripped.lower() in _WORDS:
         return _WORDS[stripped.lower()]
     if _INTEGER.fullmatch(stripped):
+        if len(stripped) > _MOST_DIGITS:
+            raise InputError(f"{stripped[:20]}…: a number of {len(stripped)} digits")
         return int(stripped)
     return float(stripped) if _FLOAT.fullmatch(stripped) else text
 
@@ -54,8 +62,8 @@ def named_values(texts: Sequence[str], option: str) -> dict[str, Value]:
     return found
 
 
-def pair(text: str, option: str) -> tuple[float, float]:
-    """Read two numbers with a comma between them.
+def pair(text: str, option: str, names: str = "LOW,HIGH") -> tuple[float, float]:
+    """Read two numbers with a comma between them; `names` is what the error calls them.
 
     Raises
     ------
@@ -66,7 +74,7 @@ def pair(text: str, option: str) -> tuple[float, float]:
     match numbers:
         case [int() | float() as low, int() | float() as high]:
             return float(low), float(high)
-    raise InputError(f"{option} {text!r}: two numbers LOW,HIGH wanted")
+    raise InputError(f"{option} {text!r}: two numbers {names} wanted")
 
 
 def box_or_text(text: str) -> tuple[int, int, int, int] | str:

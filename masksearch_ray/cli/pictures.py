@@ -7,15 +7,15 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DataError, MaskSearchError
-from .parse import named_values
-from .text import count
+from masksearch_ray.cli.parse import named_values
+from masksearch_ray.cli.text import count
+from masksearch_ray.errors import DataError, MaskSearchError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ..render import RGB
+    from masksearch_ray.render import RGB
 
 __all__ = ["Overlay", "Painter"]
 
@@ -92,7 +92,7 @@ class Painter:
         DataError
             If the image is asked for and cannot be had.
         """
-        from ..render import Panel, paint, write_png
+        from masksearch_ray.render import Panel, paint, write_png
 
         image = self._image(file.stem, image_path)
         side = self._side or max(
@@ -119,8 +119,8 @@ class Painter:
             return None
 
     def _read(self, path: str) -> RGB:
-        from ..render import read_image
-        from ..storage import open_storage
+        from masksearch_ray.render import read_image
+        from masksearch_ray.storage import open_storage
 
         if "://" not in path:
             return read_image(Path(path) if self._folder is None else self._folder / path)

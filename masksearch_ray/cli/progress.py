@@ -7,13 +7,13 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .output import say
-from .text import count, duration, percent, size
+from masksearch_ray.cli.output import say
+from masksearch_ray.cli.text import count, duration, percent, size
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ..model.progress import ProgressStep
+    from masksearch_ray.model.progress import ProgressStep
 
 __all__ = ["ProgressLines", "progress"]
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import InputError
-from .help import add_command
-from .opening import opened
-from .options import (
+from masksearch_ray.cli.help import add_command
+from masksearch_ray.cli.opening import opened
+from masksearch_ray.cli.options import (
     Address,
     Collection,
     MostRows,
@@ -27,12 +26,13 @@ from .options import (
     UseIndex,
     Version,
 )
-from .output import Destination, emit, say
-from .parse import box_or_text, named_values
-from .text import count, duration, percent, size
+from masksearch_ray.cli.output import Destination, emit, say
+from masksearch_ray.cli.parse import box_or_text, named_values
+from masksearch_ray.cli.text import count, duration, percent, size
+from masksearch_ray.errors import InputError
 
 if TYPE_CHECKING:
-    from ..session import Stats
+    from masksearch_ray.session import Stats
 
 __all__ = ["add_to", "stats_line"]
 

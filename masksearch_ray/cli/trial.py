@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import InputError
-from .help import add_command
-from .options import Address, Format, OutputFile, OutputFormat, RuntimeName, RuntimeOption
-from .output import Destination, emit, say, show_table
-from .progress import progress
-from .text import count, duration, percent, size
+from masksearch_ray.cli.help import add_command
+from masksearch_ray.cli.options import (
+    Address,
+    Format,
+    OutputFile,
+    OutputFormat,
+    RuntimeName,
+    RuntimeOption,
+)
+from masksearch_ray.cli.output import Destination, emit, say, show_table
+from masksearch_ray.cli.progress import progress
+from masksearch_ray.cli.text import count, duration, percent, size
+from masksearch_ray.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ..bench import BenchReport, Spread
-    from ..demo import Ending, Step
+    from masksearch_ray.bench import BenchReport, Spread
+    from masksearch_ray.demo import Ending, Step
 
 __all__ = ["add_to"]
 
@@ -61,7 +68,7 @@ def demo(
     mark. Where both look in every image becomes a collection, and five queries find the mark.
     """
     try:
-        from ..demo import Ending, Step, run_demo
+        from masksearch_ray.demo import Ending, Step, run_demo
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "sklearn":
             raise
@@ -115,7 +122,7 @@ def bench(
     memory. Times are medians with their smallest and largest; the ratio says how many times as
     long NumPy takes.
     """
-    from ..bench import BenchOptions, run_bench
+    from masksearch_ray.bench import BenchOptions, run_bench
 
     destination = Destination(format, output)
     destination.chosen  # noqa: B018 - refuse a wrong destination before the work

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .data import Mark
-from .finding import Finding
-from .questions import Question
-from .run import Ending, Step, run_demo
+from masksearch_ray.demo.data import Mark
+from masksearch_ray.demo.finding import Finding
+from masksearch_ray.demo.questions import Question
+from masksearch_ray.demo.run import Ending, Step, run_demo
 
 __all__ = ["Ending", "Finding", "Mark", "Question", "Step", "run_demo"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from .data import CORNERS, Mark
+from masksearch_ray.demo.data import CORNERS, Mark
 
 __all__ = [
     "Finding",

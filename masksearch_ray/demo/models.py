@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from .data import SIDE, Digits, interpolation
+from masksearch_ray.demo.data import SIDE, Digits, interpolation
 
 __all__ = ["Classifier", "occlusion_saliency", "train"]
 

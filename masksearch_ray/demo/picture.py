@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..render import OUTLINE_COLOURS, Outline, Panel, Sheet, contact_sheet, read_image, write_png
-from ..session import Collection
-from .data import Box, corner_box
-from .finding import Finding, percent
-from .questions import CORNER_SIDE
+from masksearch_ray.demo.data import Box, corner_box
+from masksearch_ray.demo.finding import Finding, percent
+from masksearch_ray.demo.questions import CORNER_SIDE
+from masksearch_ray.render import (
+    OUTLINE_COLOURS,
+    Outline,
+    Panel,
+    Sheet,
+    contact_sheet,
+    read_image,
+    write_png,
+)
+from masksearch_ray.session import Collection
 
 __all__ = ["draw"]
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import FailedError, InputError
-from ..render import png_bytes
-from ..session import Collection
-from .data import Digits
-from .models import Classifier, occlusion_saliency
+from masksearch_ray.demo.data import Digits
+from masksearch_ray.demo.models import Classifier, occlusion_saliency
+from masksearch_ray.errors import FailedError, InputError
+from masksearch_ray.render import png_bytes
+from masksearch_ray.session import Collection
 
 __all__ = ["Accuracy", "clear", "ingest", "measure", "write_images"]
 

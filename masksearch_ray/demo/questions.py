@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .data import CORNERS, SIDE, corner_box
+from masksearch_ray.demo.data import CORNERS, SIDE, corner_box
 
 __all__ = ["CORNER_SIDE", "Question", "agreement", "by_class", "by_corner", "outside"]
 

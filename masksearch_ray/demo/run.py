@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..runtime.types import Runtime
-from ..session import Collection, Stats, create, open
-from .data import Mark, load_digits_64, plant
-from .finding import (
+from masksearch_ray.demo.data import Mark, load_digits_64, plant
+from masksearch_ray.demo.finding import (
     Finding,
     find,
     note_agreement,
@@ -20,10 +18,12 @@ from .finding import (
     note_outside,
     percent,
 )
-from .models import train
-from .picture import draw
-from .prepare import Accuracy, clear, ingest, measure, write_images
-from .questions import Question, agreement, by_class, by_corner, outside
+from masksearch_ray.demo.models import train
+from masksearch_ray.demo.picture import draw
+from masksearch_ray.demo.prepare import Accuracy, clear, ingest, measure, write_images
+from masksearch_ray.demo.questions import Question, agreement, by_class, by_corner, outside
+from masksearch_ray.runtime.types import Runtime
+from masksearch_ray.session import Collection, Stats, create, open
 
 __all__ = ["Ending", "Step", "run_demo"]
 

@@ -6,10 +6,10 @@ Pictures are ``(H, W, 3)`` uint8 arrays; masks are ``(H, W)`` arrays of values i
 
 from __future__ import annotations
 
-from .colour import RGB, colour_scale, heat_map, overlay
-from .image import png_bytes, read_image, resize, write_png
-from .panel import OUTLINE_COLOURS, Outline, Panel, paint
-from .sheet import Sheet, contact_sheet
+from masksearch_ray.render.colour import RGB, colour_scale, heat_map, overlay
+from masksearch_ray.render.image import png_bytes, read_image, resize, write_png
+from masksearch_ray.render.panel import OUTLINE_COLOURS, Outline, Panel, paint
+from masksearch_ray.render.sheet import Sheet, contact_sheet
 
 __all__ = [
     "OUTLINE_COLOURS",

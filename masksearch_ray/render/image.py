@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import DataError
-from .colour import RGB
+from masksearch_ray.errors import DataError
+from masksearch_ray.render.colour import RGB
 
 __all__ = ["png_bytes", "read_image", "resize", "write_png"]
 

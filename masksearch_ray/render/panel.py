@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .colour import RGB, heat_map, overlay
-from .image import resize
+from masksearch_ray.render.colour import RGB, heat_map, overlay
+from masksearch_ray.render.image import resize
 
 __all__ = ["OUTLINE_COLOURS", "Colour", "Outline", "Panel", "draw_outline", "paint", "stroke"]
 

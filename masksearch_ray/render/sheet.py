@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .colour import RGB, colour_scale
-from .panel import Outline, Panel, paint, stroke
-from .text import fonts, line_height, text_width
+from masksearch_ray.render.colour import RGB, colour_scale
+from masksearch_ray.render.panel import Outline, Panel, paint, stroke
+from masksearch_ray.render.text import fonts, line_height, text_width
 
 __all__ = ["Sheet", "contact_sheet"]
 
