@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -48,7 +49,15 @@ Query = Annotated[
         show_default=False,
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where files go.")]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where files go; made if need be.")
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace files that are there already; else they are an error."
+    ),
+]
 FileFormat = Annotated[
     Files,
     typer.Option(
@@ -103,7 +112,8 @@ def get(
     storage_option: StorageOption,
     mask_id: Ids = None,
     sql: Query = None,
-    out: Out = Path("masks"),
+    out: Out = Path("found"),
+    overwrite: Overwrite = False,
     format: FileFormat = Files.both,
     overlay: OverlayOption = None,
     images: ImageFolder = None,
@@ -122,6 +132,8 @@ def get(
         if sql is not None:
             region = None if roi is None else box_or_text(roi)
             ids = _found(col, statement_text(sql), named_values(param, "--param"), region)
+        if not overwrite:
+            _refuse_to_replace(out, ids, format)
         painter = Painter(col.domain, Overlay.of(overlay), images, storage_option, size)
         _write(col, ids, out, format, painter)
     say(f"{count(len(ids), 'mask')} written to {out}{painter.told}")
@@ -136,6 +148,22 @@ def _found(
     return list(dict.fromkeys(table["mask_id"].to_pylist()))
 
 
+def _refuse_to_replace(out: Path, ids: Sequence[int], format: Files) -> None:
+    """Before anything is written, for the folder may well hold masks of the user's own."""
+    for mask_id in ids:
+        for suffix in _suffixes(format):
+            file = out / f"{mask_id}{suffix}"
+            if os.path.lexists(file):
+                raise InputError(
+                    f"{file} is there already: --overwrite replaces such files, "
+                    "--out names another folder"
+                )
+
+
+def _suffixes(format: Files) -> tuple[str, ...]:
+    return (".npy", ".png") if format is Files.both else (f".{format.value}",)
+
+
 def _write(
     collection: OpenCollection, ids: Sequence[int], out: Path, format: Files, painter: Painter
 ) -> None:
@@ -143,15 +171,15 @@ def _write(
 
     from masksearch_ray.model.values import Domain, pixel_values
 
-    domain = Domain(*collection.domain)
+    domain, suffixes = Domain(*collection.domain), _suffixes(format)
     try:
         out.mkdir(parents=True, exist_ok=True)
         for some in _batches(ids):
-            paths = _image_paths(collection, some) if format is not Files.npy else {}
+            paths = _image_paths(collection, some) if ".png" in suffixes else {}
             for mask_id, mask in zip(some, collection.masks(some), strict=True):
-                if format is not Files.png:
+                if ".npy" in suffixes:
                     np.save(out / f"{mask_id}.npy", mask)
-                if format is not Files.npy:
+                if ".png" in suffixes:
                     values = pixel_values(mask, domain)
                     painter.write(out / f"{mask_id}.png", values, paths.get(mask_id))
     except OSError as error:

@@ -248,6 +248,25 @@ def test_get_no_such_mask(run: Run, made: Path, tmp_path: Path) -> None:
     assert "999" in answer.err
 
 
+def test_get_replaces_nothing_unasked(
+    run: Run, made: Path, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("get", made, 3).status == 0
+    mine = tmp_path / "found" / "3.npy"
+    mine.write_bytes(b"mine")
+    before = sorted(tmp_path.rglob("*"))
+    answer = run("get", made, 1, 3)
+    assert answer.status == 2
+    assert answer.err.startswith(f"error: {Path('found', '3.npy')} is there already")
+    assert answer.err.count("\n") == 1
+    # Not even the masks whose names are free.
+    assert sorted(tmp_path.rglob("*")) == before
+    assert mine.read_bytes() == b"mine"
+    assert run("get", made, 1, 3, "--overwrite").status == 0
+    assert np.array_equal(np.load(mine), stored(source)[3])
+
+
 def test_get_into_what_is_no_folder(run: Run, made: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     answer = run("get", made, 1, "-o", tmp_path / "file")
