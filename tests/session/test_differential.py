@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -51,14 +52,20 @@ def test_any_query(asked: list[Case], layout: differential.Layout) -> None:
             )
 
 
+@pytest.fixture(scope="module")
+def on_actors(ray_instance: None) -> Iterator[RayRuntime]:
+    runtime = RayRuntime(workers=2)
+    yield runtime
+    runtime.close()
+
+
 @pytest.mark.ray
 @pytest.mark.parametrize("seed", [4, 12, 32])
-def test_ray_gives_the_same_answers(seed: int, ray_instance: None, tmp_path: Path) -> None:
+def test_ray_gives_the_same_answers(seed: int, on_actors: RayRuntime, tmp_path: Path) -> None:
     layout = differential.Layout(4, 2, 20, 8, "auto", True, deleted=1, compact=False)
-    asked = list(random_cases(seed, 12))
-    runtime = RayRuntime(workers=2)
+    asked = list(random_cases(seed, 10))
     with (
-        differential.build(asked[0], layout, str(tmp_path / "masks"), runtime) as on_ray,
+        differential.build(asked[0], layout, str(tmp_path / "masks"), on_actors) as on_ray,
         ms.open(tmp_path / "masks", LocalRuntime(3)) as local,
     ):
         answered = 0
