@@ -14,6 +14,7 @@ import pyarrow as pa
 from masksearch_ray.collection.counts import IndexFile, Kind, open_part, whole_part
 from masksearch_ray.collection.encode import count_masks, join_blocks
 from masksearch_ray.collection.fetch import Fetcher
+from masksearch_ray.collection.interrupt import locked
 from masksearch_ray.collection.layout import INDEX, INDEXES, part_key, segment_key, spec_key
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.pixels import PixelContext, PixelSource
@@ -178,7 +179,8 @@ class SegmentIndex:
     @property
     def main(self) -> IndexFile:
         """The file with the CHI."""
-        with self._lock:
+        # Another thread may be indexing the segment, for a query with more time than this one.
+        with locked(self._lock):
             if self._main is None:
                 self._main = self._open_main()
             return self._main

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from masksearch_ray.collection.fetch import Fetcher
+from masksearch_ray.collection.interrupt import check
 from masksearch_ray.collection.layout import TILES, segment_key
 from masksearch_ray.collection.manifest import SegmentEntry
 from masksearch_ray.collection.tiles import TileCodec
@@ -125,6 +126,7 @@ class StoredPixels:
         step = max(1, _TILE_BYTES // (codec.grid.area * codec.dtype.itemsize))
         found = []
         for first in range(0, len(rows), step):
+            check()
             some = rows[first : first + step]
             pixels = self.tiles(block, np.repeat(some, len(every)), np.tile(every, len(some)))
             found += [codec.assemble(one) for one in np.split(pixels, len(some))]

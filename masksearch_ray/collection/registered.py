@@ -12,8 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from masksearch_ray.collection.counter import ReadTotals
+from masksearch_ray.collection.interrupt import check
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.pixels import PixelContext, Positions
+from masksearch_ray.collection.recent import Recent
 from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.sources.images import read_png
 from masksearch_ray.collection.sources.location import suffix_of
@@ -25,7 +28,11 @@ from masksearch_ray.storage import Storage, open_storage
 
 __all__ = ["RegisteredPixels", "SourceRecord", "source_columns"]
 
+Mask = npt.NDArray[Any]
+
 _SOURCE = ("__root", "__source", "__part", "__size", "__etag")
+# Masks of which further tiles may be wanted soon: each is a whole file to read again.
+_RECENT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ class RegisteredPixels:
         self._counter = context.fetcher.counter
         self._lock = threading.Lock()
         self._storages: dict[str, Storage] = {}
+        self._recent = Recent[Mask](_RECENT_BYTES)
 
     def tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
         """Pixels of tiles; zero beyond the rim of the mask."""
@@ -87,60 +95,77 @@ class RegisteredPixels:
         dtype = self._context.entry.blocks[block].shape.dtype
         found = np.zeros((len(rows), grid.tile, grid.tile), dtype)
         wanted = np.unique(rows)
-        for row, mask in zip(wanted.tolist(), self._masks(block, wanted), strict=True):
+        for row, mask in self._recent_masks(block, wanted):
             for place in np.flatnonzero(rows == row).tolist():
                 x0, y0, x1, y1 = grid.tile_box(int(tiles[place]))
                 found[place, : y1 - y0, : x1 - x0] = mask[y0:y1, x0:x1]
         self._counter.add(tiles=len(rows))
         return found
 
-    def masks(self, block: int, rows: Positions) -> list[npt.NDArray[Any]]:
+    def masks(self, block: int, rows: Positions) -> list[Mask]:
         """Whole masks at positions of a block."""
         return list(self._masks(block, rows))
 
-    def _masks(self, block: int, rows: Positions) -> Iterator[npt.NDArray[Any]]:
+    def _recent_masks(self, block: int, rows: Positions) -> Iterator[tuple[int, Mask]]:
+        """Positions and masks; those in memory come first and are not read again."""
+        unread = []
+        for row in rows.tolist():
+            mask = self._recent.get((block, row))
+            if mask is None:
+                unread.append(row)
+            else:
+                yield row, mask
+        masks = self._masks(block, np.array(unread, np.int64))
+        for row, mask in zip(unread, masks, strict=True):
+            self._recent.put((block, row), mask, mask.nbytes)
+            yield row, mask
+
+    def _masks(self, block: int, rows: Positions) -> Iterator[Mask]:
         table = self._context.columns(_SOURCE)
         wanted = table.take(pa.array(self._context.ordinals(block)[rows]))
         records = [
             SourceRecord(*values)
             for values in zip(*(wanted.column(name).to_pylist() for name in _SOURCE), strict=True)
         ]
-        return read_ahead(lambda record: self._read(block, record), records)
+        for mask, read in read_ahead(lambda record: self._read(block, record), records):
+            # Threads read, but bytes are those of the thread for which they do.
+            self._counter.add(bytes=read.bytes, requests=read.requests)
+            check()
+            yield mask
 
-    def _read(self, block: int, record: SourceRecord) -> npt.NDArray[Any]:
-        """Read a mask and make sure that it is the one that was registered."""
+    def _read(self, block: int, record: SourceRecord) -> tuple[Mask, ReadTotals]:
+        """Read a mask and make sure that it is the one that was registered; tell what it took."""
         storage = self._storage(record.root)
         url = object_url(storage, record.source)
         info = storage.info(record.source)
         if (info.size, info.etag) != (record.size, record.etag):
             raise StorageError("has changed since it was registered", url)
         try:
-            mask = self._decode(storage, record, url)
+            mask, read = self._decode(storage, record, url)
         except DataError as error:
             raise DamagedError(str(error).removeprefix(f"{url}: "), url) from error
         shape = self._context.entry.blocks[block].shape
         if (*mask.shape, mask.dtype.name) != (shape.height, shape.width, shape.dtype):
             raise StorageError("holds another mask than was registered", url)
         self._check(mask, record, url)
-        return mask
+        return mask, read
 
-    def _decode(self, storage: Storage, record: SourceRecord, url: str) -> npt.NDArray[Any]:
+    @staticmethod
+    def _decode(storage: Storage, record: SourceRecord, url: str) -> tuple[Mask, ReadTotals]:
         key, size = record.source, record.size
         if suffix_of(key) == ".png":
             data = storage.get(key)
-            self._counter.add(bytes=len(data), requests=1)
-            return read_png(data, url)
+            return read_png(data, url), ReadTotals(len(data), 1)
         # Of a file of many masks only the one is read.
         window = object_window(storage, key, size, size if record.part is None else 0)
         header = read_header(window, size, url)
         if record.part is None:
-            self._counter.add(bytes=size, requests=1)
-            return read_array(window, header)
+            return read_array(window, header), ReadTotals(size, 1)
         row = math.prod(header.shape[1:]) * header.dtype.itemsize
-        self._counter.add(bytes=header.offset + row, requests=2)
-        return np.asarray(read_rows(window, header, record.part, record.part + 1)[0])
+        mask = np.asarray(read_rows(window, header, record.part, record.part + 1)[0])
+        return mask, ReadTotals(header.offset + row, 2)
 
-    def _check(self, mask: npt.NDArray[Any], record: SourceRecord, url: str) -> None:
+    def _check(self, mask: Mask, record: SourceRecord, url: str) -> None:
         name = "its mask" if record.part is None else f"mask {record.part}"
         try:
             check_values(mask[None], [name], self._manifest.domain, self._manifest.nan)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from masksearch_ray.collection.counter import bytes_read_here
+from masksearch_ray.collection.interrupt import interruptible
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.execute.partials import Emit, Finished, Partial
 from masksearch_ray.execute.shard import ShardQuery
@@ -119,7 +120,8 @@ class Worker:
                 yield wanted.partial
                 answer = None
                 continue
-            with spent.on(_KINDS[type(wanted)]):
+            # Indexing masks in place may take long: it is stopped as the query is.
+            with spent.on(_KINDS[type(wanted)]), interruptible(control.check):
                 answer = self._answer(wanted, control)
 
     def _answer(self, wanted: Request, control: Watch) -> Any:
