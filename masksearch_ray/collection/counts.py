@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -50,7 +50,8 @@ class IndexFile:
         self._parts = {(part.block, part.kind, part.roi): part for part in directory.parts}
         self._lock = threading.Lock()
         self._counts: dict[tuple[int, int], Counts] = {}
-        self._loaded: dict[tuple[int, int], npt.NDArray[np.bool_]] = {}
+        self._loaded = np.zeros(len(directory.checksums), np.bool_)
+        self._nbytes = 0
 
     @classmethod
     def open(cls, fetcher: Fetcher, key: str, head: ObjectEntry) -> IndexFile:
@@ -70,10 +71,7 @@ class IndexFile:
     def nbytes(self) -> int:
         """Bytes of the columns in memory."""
         with self._lock:
-            return sum(
-                int(loaded.sum()) * self._counts[key][:1].nbytes
-                for key, loaded in self._loaded.items()
-            )
+            return self._nbytes
 
     def part(self, block: int, kind: Kind, roi: str, cells: int, rows: int) -> Part | None:
         """Find the counts of a block of so many cells and rows; None where there are none.
@@ -103,40 +101,34 @@ class IndexFile:
             Level index to counts, ``(cells, N)``; only the rows of wanted cells are valid.
         """
         with self._lock:
-            missing = [
-                (level, cell)
-                for level, cells in wanted.items()
-                for cell in self._missing(part, level, cells)
-            ]
-            self._load(part, missing)
-            return {level: self._counts[part.first, level] for level in wanted}
+            frames = np.array(part.frames_of(wanted), np.int64)
+            self._load(part, frames[~self._loaded[frames]].tolist())
+            return {level: self._room(part, level) for level in wanted}
 
     def bytes_of(self, part: Part, wanted: Mapping[int, npt.NDArray[Any]]) -> int:
         """Bytes that columns of a part take in the file, loaded or not."""
-        columns = [
-            (level, int(cell)) for level, cells in wanted.items() for cell in np.unique(cells)
-        ]
-        return sum(stop - start for start, stop in self.directory.ranges(part, columns))
+        ranges = self.directory.ranges(part.frames_of(wanted))
+        return sum(stop - start for start, stop in ranges)
 
-    def _missing(self, part: Part, level: int, cells: npt.NDArray[Any]) -> Iterable[int]:
+    def _room(self, part: Part, level: int) -> Counts:
         key = part.first, level
         if key not in self._counts:
             self._counts[key] = np.empty((part.cells, part.rows), part.dtype)
-            self._loaded[key] = np.zeros(part.cells, np.bool_)
-        cells = np.unique(cells)
-        return [int(cell) for cell in cells[~self._loaded[key][cells]]]
+        return self._counts[key]
 
-    def _load(self, part: Part, columns: list[tuple[int, int]]) -> None:
-        frames = self._frames(self.directory.ranges(part, columns)) if columns else []
-        for (level, cell), frame in zip(columns, frames, strict=True):
+    def _load(self, part: Part, frames: list[int]) -> None:
+        for frame, data in zip(frames, self._frames(frames), strict=True):
             try:
-                counts = self.directory.decode(part, level, cell, frame)
+                counts = self.directory.decode(part, frame, data)
             except ValueError as error:
                 raise DamagedError(str(error), self._fetcher.url(self._key)) from error
-            self._counts[part.first, level][cell] = counts
-            self._loaded[part.first, level][cell] = True
+            for (level, cell), column in zip(part.columns_in(frame), counts, strict=True):
+                self._room(part, level)[cell] = column
+            self._loaded[frame] = True
+            self._nbytes += counts.nbytes
 
-    def _frames(self, ranges: list[tuple[int, int]]) -> list[bytes]:
+    def _frames(self, frames: list[int]) -> list[bytes]:
+        ranges = self.directory.ranges(frames)
         if self._data is not None:
             return [self._data[start:stop] for start, stop in ranges]
         return self._fetcher.ranges(self._key, ranges)

@@ -41,8 +41,8 @@ BLOCK = "__block"
 
 IMAGE_ID = "image_id"
 _LONGEST_IMAGE_ID = 200
-# What a column takes in the head of an index: a checksum and an offset.
-_COLUMN_BYTES = 8
+# What a frame takes in the head of an index: a checksum and an offset.
+_FRAME_BYTES = 8
 
 
 @dataclass(eq=False)
@@ -228,9 +228,8 @@ def _histogram_bytes(head: bytes, crc: int) -> int:
     total = 0
     for part in directory.parts:
         if part.kind == "histogram":
-            columns = len(part.stored_levels) * part.cells
-            frames = directory.starts[part.first + columns] - directory.starts[part.first]
-            total += int(frames) + columns * _COLUMN_BYTES
+            size = directory.starts[part.frames.stop] - directory.starts[part.frames.start]
+            total += int(size) + len(part.frames) * _FRAME_BYTES
     return total
 
 

@@ -1,20 +1,24 @@
 """The index of a segment as bytes.
 
 An Arrow IPC stream: its schema's metadata says what the columns of counts are, its one record
-batch holds a checksum and a zstd frame for each of them; a trailer follows. The frames are the last
-buffer of the batch, so a reader that holds the head, all that precedes them, fetches single columns
+batch holds a checksum and a frame of counts in each row; a trailer follows. The frames are the last
+buffer of the batch, so a reader that holds the head, all that precedes them, fetches single frames
 by their byte ranges.
 
-Columns of counts are rows of the batch, not columns of Arrow's: thousands of those would take more
-bytes to describe than to store.
+Columns of counts are not columns of Arrow's: thousands of those would take more bytes to describe
+than to store. A column is the counts of one cell at one level over the rows of a block; those of a
+part follow level by level, and cell by cell in each. A frame holds one, or several consecutive
+ones where a column is short, encoded as `masksearch_ray.index.packing` says. The metadata are JSON:
+``fields`` names the entries of each of ``parts``, see `Part`, whose levels are an index into
+``levels``.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +26,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from masksearch_ray.index.build import Counts
-from masksearch_ray.index.tilecodec import compressor, crc32c, decompress
+from masksearch_ray.index.packing import decode_counts, encode_counts
+from masksearch_ray.index.tilecodec import crc32c
 
 __all__ = [
     "TRAILER_BYTES",
@@ -37,7 +42,8 @@ __all__ = [
 
 _KEY = b"masksearch_ray.index"
 _FORMAT = 1
-_LEVEL = 9
+# Counts that a frame holds at least, for what it takes besides them to be little.
+_FRAME_COUNTS = 1024
 # Magic, bytes before the frames, bytes of the stream, CRC32C of the head, CRC32C of the trailer.
 _TRAILER = struct.Struct("<8sQQII")
 _MAGIC = b"MSRindex"
@@ -83,9 +89,10 @@ class Part:
         Masks of the block.
     dtype : str
         Of the counts, unsigned.
+    span : int
+        Columns a frame; the last one may hold fewer.
     first : int
-        Row of its first column in the record batch; the others follow level by level, and cell by
-        cell in each.
+        Row of its first frame in the record batch.
     """
 
     block: int
@@ -96,6 +103,7 @@ class Part:
     cells: int
     rows: int
     dtype: str
+    span: int
     first: int
 
     @property
@@ -103,24 +111,48 @@ class Part:
         """Level indices that have columns."""
         return range(0 if self.nan else 1, len(self.levels) + 1)
 
-    def column(self, level: int, cell: int) -> int:
-        """Row of the record batch that holds the counts of a cell at a level index."""
-        if level not in self.stored_levels or not 0 <= cell < self.cells:
-            raise KeyError((level, cell))
-        return self.first + (level - self.stored_levels.start) * self.cells + cell
+    @property
+    def frames(self) -> range:
+        """Rows of the record batch that hold its frames."""
+        frames = -(-len(self.stored_levels) * self.cells // self.span)
+        return range(self.first, self.first + frames)
+
+    def frames_of(self, wanted: Mapping[int, npt.NDArray[Any]]) -> list[int]:
+        """Frames that hold columns, ascending, each once.
+
+        Parameters
+        ----------
+        wanted : mapping of int to numpy.ndarray
+            Level index to cells.
+        """
+        found = [np.empty(0, np.int64)]
+        for level, cells in wanted.items():
+            if level not in self.stored_levels or not ((cells >= 0) & (cells < self.cells)).all():
+                raise KeyError((level, cells))
+            first = (level - self.stored_levels.start) * self.cells
+            found.append((first + cells.astype(np.int64)) // self.span)
+        frames: list[int] = (np.unique(np.concatenate(found)) + self.first).tolist()
+        return frames
+
+    def columns_in(self, frame: int) -> list[tuple[int, int]]:
+        """Level index and cell of each column of a frame."""
+        start = (frame - self.first) * self.span
+        stop = min(start + self.span, len(self.stored_levels) * self.cells)
+        places = [divmod(column, self.cells) for column in range(start, stop)]
+        return [(self.stored_levels.start + level, cell) for level, cell in places]
 
 
 @dataclass(frozen=True, eq=False)
 class Directory:
-    """Where the columns of an index lie.
+    """Where the frames of an index lie.
 
     Parameters
     ----------
     parts : tuple of Part
     starts : numpy.ndarray
-        int64, shape ``(columns + 1,)``: position of each frame in the file, then the end.
+        int64, shape ``(frames + 1,)``: position of each frame in the file, then the end.
     checksums : numpy.ndarray
-        uint32, shape ``(columns,)``: CRC32C of each frame.
+        uint32, shape ``(frames,)``: CRC32C of each frame.
     """
 
     parts: tuple[Part, ...]
@@ -132,80 +164,43 @@ class Directory:
         wanted = (block, kind, roi)
         return next((p for p in self.parts if (p.block, p.kind, p.roi) == wanted), None)
 
-    def ranges(self, part: Part, columns: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Byte ranges ``(start, stop)`` of the frames of columns.
-
-        Parameters
-        ----------
-        part : Part
-        columns : iterable of (int, int)
-            Level index and cell.
-        """
-        rows = [part.column(level, cell) for level, cell in columns]
-        starts, stops = self.starts[rows].tolist(), self.starts[np.array(rows, int) + 1].tolist()
+    def ranges(self, frames: Sequence[int]) -> list[tuple[int, int]]:
+        """Byte ranges ``(start, stop)`` of frames."""
+        rows = np.asarray(frames, np.int64)
+        starts, stops = self.starts[rows].tolist(), self.starts[rows + 1].tolist()
         return list(zip(starts, stops, strict=True))
 
-    def decode(
-        self, part: Part, level: int, cell: int, frame: Any
-    ) -> npt.NDArray[np.unsignedinteger]:
-        """Decode the counts of one column from its frame.
+    def decode(self, part: Part, frame: int, data: Any) -> npt.NDArray[np.unsignedinteger]:
+        """Decode the counts of a frame.
 
         Parameters
         ----------
         part : Part
-        level : int
-            Level index.
-        cell : int
-        frame : bytes-like
-            What the range holds.
+            To which it belongs.
+        frame : int
+        data : bytes-like
+            What its range holds.
 
         Returns
         -------
         numpy.ndarray
-            ``part.dtype``, shape ``(rows,)``.
+            ``part.dtype``, shape ``(columns, rows)``, in the order of `Part.columns_in`.
 
         Raises
         ------
         ValueError
-            The frame is damaged; the text names the column.
+            The frame is damaged; the text names its first column.
         """
-        dtype = np.dtype(part.dtype).newbyteorder("<")
+        columns = part.columns_in(frame)
         try:
-            if crc32c(bytes(frame)) != self.checksums[part.column(level, cell)]:
+            if crc32c(bytes(data)) != self.checksums[frame]:
                 raise ValueError("wrong checksum")
-            content = decompress(frame, part.rows * dtype.itemsize)
+            counts = decode_counts(data, part.dtype, len(columns) * part.rows)
         except ValueError as error:
+            level, cell = columns[0]
             name = f"{part.kind} {part.roi} of block {part.block}, level {level}, cell {cell}"
-            raise ValueError(f"column of counts ({name}): {error}") from error
-        return np.frombuffer(content, dtype).astype(part.dtype, copy=False)
-
-    def decode_level(
-        self, part: Part, level: int, data: Any, base: int = 0
-    ) -> npt.NDArray[np.unsignedinteger]:
-        """Decode the counts of all cells at a level from bytes that hold their frames.
-
-        Parameters
-        ----------
-        part : Part
-        level : int
-            Level index.
-        data : bytes-like
-            Part of the file.
-        base : int
-            Position of `data` in the file.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``part.dtype``, shape ``(cells, rows)``.
-        """
-        view = memoryview(data)
-        out = np.empty((part.cells, part.rows), part.dtype)
-        for cell, (start, stop) in enumerate(
-            self.ranges(part, [(level, cell) for cell in range(part.cells)])
-        ):
-            out[cell] = self.decode(part, level, cell, view[start - base : stop - base])
-        return out
+            raise ValueError(f"columns of counts ({name}): {error}") from error
+        return counts.reshape(len(columns), part.rows)
 
 
 def write_index(parts: Sequence[PartData]) -> tuple[bytes, int, int]:
@@ -222,32 +217,16 @@ def write_index(parts: Sequence[PartData]) -> tuple[bytes, int, int]:
     frames: list[bytes] = []
     described = []
     for part in parts:
-        levels, cells, rows = part.counts.data.shape
-        dtype = part.counts.data.dtype
-        first = len(frames)
-        columns = part.counts.data.reshape(levels * cells, rows)
-        little = dtype.newbyteorder("<")
-        frames += [compressor(_LEVEL).compress(column.astype(little).data) for column in columns]
-        record = Part(
-            part.block,
-            part.kind,
-            part.roi,
-            part.counts.levels,
-            part.counts.nan,
-            cells,
-            rows,
-            dtype.name,
-            first,
-        )
-        described.append(asdict(record))
+        described.append(_describe(part, len(frames)))
+        counts, step = part.counts.data.reshape(-1), described[-1].span * described[-1].rows
+        frames += [encode_counts(counts[at : at + step]) for at in range(0, len(counts), step)]
     size = sum(map(len, frames))
-    metadata = json.dumps({"format": _FORMAT, "bytes": size, "parts": described})
-    stream = _stream(frames, metadata, size)
+    stream = _stream(frames, _metadata(described, size), size)
     head_length = _frames_start(stream, size)
     head_crc = crc32c(stream[:head_length])
-    fields = (_MAGIC, head_length, len(stream), head_crc)
-    trailer = _TRAILER.pack(*fields, 0)
-    return stream + _TRAILER.pack(*fields, crc32c(trailer)), head_length, head_crc
+    told = (_MAGIC, head_length, len(stream), head_crc)
+    trailer = _TRAILER.pack(*told, crc32c(_TRAILER.pack(*told, 0)))
+    return stream + trailer, head_length, head_crc
 
 
 def read_head(head: bytes, crc: int) -> Directory:
@@ -270,7 +249,7 @@ def read_head(head: bytes, crc: int) -> Directory:
     metadata = json.loads(pa.ipc.read_schema(pa.py_buffer(head)).metadata[_KEY])
     if metadata["format"] != _FORMAT:
         raise ValueError(f"index format {metadata['format']}; {_FORMAT} can be read")
-    parts = tuple(Part(**{**part, "levels": tuple(part["levels"])}) for part in metadata["parts"])
+    parts = tuple(_part(metadata, values) for values in metadata["parts"])
     crcs, offsets = _batch_of(head, metadata["bytes"])
     return Directory(parts, offsets + len(head), crcs)
 
@@ -290,9 +269,9 @@ def read_trailer(tail: bytes) -> tuple[int, int]:
     """
     if len(tail) < TRAILER_BYTES:
         raise ValueError("the index is cut short")
-    *fields, crc = _TRAILER.unpack(tail[-TRAILER_BYTES:])
-    magic, head_length, _, head_crc = fields
-    if magic != _MAGIC or crc32c(_TRAILER.pack(*fields, 0)) != crc:
+    *told, crc = _TRAILER.unpack(tail[-TRAILER_BYTES:])
+    magic, head_length, _, head_crc = told
+    if magic != _MAGIC or crc32c(_TRAILER.pack(*told, 0)) != crc:
         raise ValueError("the trailer of the index is damaged")
     return int(head_length), int(head_crc)
 
@@ -310,6 +289,43 @@ def read_whole(data: bytes) -> Directory:
     if directory.starts[-1] + TRAILER_BYTES > len(data):
         raise ValueError("the index is cut short")
     return directory
+
+
+def _describe(part: PartData, first: int) -> Part:
+    levels, cells, rows = part.counts.data.shape
+    return Part(
+        block=part.block,
+        kind=part.kind,
+        roi=part.roi,
+        levels=part.counts.levels,
+        nan=part.counts.nan,
+        cells=cells,
+        rows=rows,
+        dtype=part.counts.data.dtype.name,
+        span=max(1, min(levels * cells, -(-_FRAME_COUNTS // max(rows, 1)))),
+        first=first,
+    )
+
+
+def _metadata(parts: Sequence[Part], size: int) -> str:
+    # There may be hundreds of parts, most of them with the same levels.
+    levels = list(dict.fromkeys(part.levels for part in parts))
+    values = [{**asdict(part), "levels": levels.index(part.levels)} for part in parts]
+    return json.dumps(
+        {
+            "format": _FORMAT,
+            "bytes": size,
+            "levels": levels,
+            "fields": [field.name for field in fields(Part)],
+            "parts": [list(one.values()) for one in values],
+        },
+        separators=(",", ":"),
+    )
+
+
+def _part(metadata: Mapping[str, Any], values: Sequence[Any]) -> Part:
+    known = dict(zip(metadata["fields"], values, strict=True))
+    return Part(**{**known, "levels": tuple(metadata["levels"][known["levels"]])})
 
 
 def _stream(frames: list[bytes], metadata: str, size: int) -> bytes:

@@ -22,6 +22,8 @@ from masksearch_ray.index.container import (
     write_index,
 )
 from masksearch_ray.index.levels import block_levels
+from masksearch_ray.index.packing import decode_counts
+from masksearch_ray.index.tilecodec import crc32c
 from masksearch_ray.model.roi import roi_key
 from tests.index.cases import Block, blocks, rois
 
@@ -52,10 +54,9 @@ def columns(parts: list[PartData]) -> Columns:
 def decoded(data: bytes, directory: Directory) -> Columns:
     found: Columns = {}
     for p in directory.parts:
-        for level in p.stored_levels:
-            for cell in range(p.cells):
-                ((start, stop),) = directory.ranges(p, [(level, cell)])
-                column = directory.decode(p, level, cell, data[start:stop])
+        for frame, (start, stop) in zip(p.frames, directory.ranges(p.frames), strict=True):
+            counts = directory.decode(p, frame, data[start:stop])
+            for (level, cell), column in zip(p.columns_in(frame), counts, strict=True):
                 found[p.block, p.kind, p.roi, level, cell] = column
     return found
 
@@ -88,22 +89,39 @@ def test_columns_come_back(data: st.DataObject, drawn: list[Block]) -> None:
 
 
 def test_levels_lie_one_after_the_other() -> None:
-    parts = small()
+    data = np.arange(2 * 3 * 1500, dtype=np.uint16).reshape(2, 3, 1500)
+    directory = read_whole(write_index([part(0, data)])[0])
+    (chi,) = directory.parts
+    assert chi.span == 1 and list(chi.frames) == list(range(6))
+    assert [chi.columns_in(frame) for frame in (0, 2, 3)] == [[(1, 0)], [(1, 2)], [(2, 0)]]
+    assert all(a[1] == b[0] for a, b in pairwise(directory.ranges(chi.frames)))
+
+
+@pytest.mark.parametrize(("rows", "span"), [(1, 12), (100, 11), (600, 2), (1023, 2), (1024, 1)])
+def test_short_columns_share_frames(rows: int, span: int) -> None:
+    data = np.random.default_rng(rows).integers(0, 9, (3, 4, rows)).astype(np.uint8)
+    parts = [part(0, data[:1]), part(1, data)]
     raw, _, _ = write_index(parts)
     directory = read_whole(raw)
-    chi = directory.parts[0]
-    ranges = directory.ranges(chi, [(level, cell) for level in (1, 2) for cell in range(3)])
-    assert all(a[1] == b[0] for a, b in pairwise(ranges))
-    start, stop = ranges[3][0], ranges[5][1]
-    level = directory.decode_level(chi, 2, raw[start:stop], base=start)
-    assert (level == parts[0].counts.data[1]).all()
+    found = directory.parts[1]
+    assert found.span == span
+    assert [place for frame in found.frames for place in found.columns_in(frame)] == [
+        (level, cell) for level in (1, 2, 3) for cell in range(4)
+    ]
+    for frame in found.frames:
+        for level, cell in found.columns_in(frame):
+            assert found.frames_of({level: np.array([cell, cell])}) == [frame]
+    everything = {level: np.arange(4) for level in (3, 1, 2)}
+    assert found.frames_of(everything) == list(found.frames)
+    assert same(columns(parts), decoded(raw, directory))
 
 
 def test_columns_that_are_not_there_are_missed() -> None:
     directory = read_whole(write_index(small())[0])
-    for column in ((0, 0), (3, 0), (1, 3), (1, -1)):
+    for level, cell in ((0, 0), (3, 0), (1, 3), (1, -1)):
         with pytest.raises(KeyError):
-            directory.ranges(directory.parts[0], [column])
+            directory.parts[0].frames_of({level: np.array([cell])})
+    assert directory.parts[0].frames_of({}) == []
     assert directory.part(0, "histogram", "full_image") is None
 
 
@@ -116,9 +134,13 @@ def test_an_index_without_columns() -> None:
 
 def test_arrow_reads_it() -> None:
     parts = small()
-    table = pa.ipc.open_stream(write_index(parts)[0]).read_all()
-    assert table.num_rows == len(columns(parts))
+    raw, _, _ = write_index(parts)
+    table = pa.ipc.open_stream(raw).read_all()
     assert table.schema.names == ["crc32c", "data"]
+    frames = table.column("data").to_pylist()
+    assert table.column("crc32c").to_pylist() == [crc32c(frame) for frame in frames]
+    counts = parts[1].counts.data
+    assert (decode_counts(frames[-1], "uint32", counts.size) == counts.ravel()).all()
 
 
 def test_a_flipped_byte_is_noticed_or_does_not_matter() -> None:
@@ -151,6 +173,7 @@ def test_a_damaged_column_is_named() -> None:
     raw, _, _ = write_index(small())
     directory = read_whole(raw)
     histogram = directory.parts[1]
-    ((start, stop),) = directory.ranges(histogram, [(2, 0)])
-    with pytest.raises(ValueError, match=r'histogram outside\("a"\) of block 1, level 2, cell 0'):
-        directory.decode(histogram, 2, 0, raw[start : stop - 1])
+    (frame,) = histogram.frames
+    ((start, stop),) = directory.ranges([frame])
+    with pytest.raises(ValueError, match=r'histogram outside\("a"\) of block 1, level 1, cell 0'):
+        directory.decode(histogram, frame, raw[start : stop - 1])
