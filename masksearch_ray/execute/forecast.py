@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from masksearch_ray.execute.rows import histogram_names, stored_levels
+from masksearch_ray.execute.rows import histogram_names
+from masksearch_ray.execute.stored import stored_levels
 from masksearch_ray.index.levels import bracket
 from masksearch_ray.index.region import resolve
 from masksearch_ray.model.forecast import Forecast, TermForecast, merge_terms

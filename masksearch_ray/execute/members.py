@@ -11,7 +11,8 @@ import numpy.typing as npt
 from masksearch_ray.errors import QueryError
 from masksearch_ray.execute.grouping import Groups
 from masksearch_ray.execute.interval import Array, Bools
-from masksearch_ray.execute.rows import Part, Rows, stored_levels
+from masksearch_ray.execute.rows import Part, Rows
+from masksearch_ray.execute.stored import stored_levels
 from masksearch_ray.index.aggregate_tiles import count_aggregate_tiles
 from masksearch_ray.index.bounds import tile_bounds
 from masksearch_ray.index.group_bounds import group_cell_bounds, threshold_cell_bounds

@@ -13,8 +13,9 @@ from masksearch_ray.execute.columns import Boxes, arrow_of, boxes_of, interval_o
 from masksearch_ray.execute.evaluate import evaluate
 from masksearch_ray.execute.interval import Bools, Interval
 from masksearch_ray.execute.search import Undecided
-from masksearch_ray.execute.tally import Tally, choose_tiles
-from masksearch_ray.index.bounds import cell_bounds, histogram_bounds, sum_bounds, tile_bounds
+from masksearch_ray.execute.stored import stored_levels
+from masksearch_ray.execute.verify import verify
+from masksearch_ray.index.bounds import difference_histogram, histogram_bounds, sum_bounds
 from masksearch_ray.index.levels import bracket
 from masksearch_ray.index.region import Region, resolve
 from masksearch_ray.model.query import (
@@ -33,19 +34,15 @@ from masksearch_ray.model.shard import (
     ReadCounts,
     ReadHistogram,
     ReadHistogramLevels,
-    ReadTiles,
     SegmentView,
     Steps,
-    TileBatch,
 )
-from masksearch_ray.model.values import Domain, ValueRange, stored_cut
+from masksearch_ray.model.values import Domain
 
-__all__ = ["MASK_ID", "Part", "Rows", "histogram_names", "stored_levels"]
+__all__ = ["MASK_ID", "Part", "Rows", "TermBounds", "histogram_names"]
 
 Index = npt.NDArray[np.int64]
 MASK_ID = Column("mask_id", "int")
-
-_CHUNK = 512  # rows verified at a time: their tiles take a few MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +60,9 @@ class Part:
 
 
 @dataclass(eq=False)
-class _Term:
+class TermBounds:
+    """Bounds of a CP term on all items: int64 ``(N,)``; null: bool ``(N,)``."""
+
     lower: Index
     upper: Index
     null: Bools
@@ -88,7 +87,7 @@ class Rows:
         self.verified = np.zeros(self.n, np.bool_)
         self.tiles_read = 0
         self._leaves: dict[Expr, Interval] = {}
-        self._terms: dict[CountPixels, _Term] = {}
+        self._terms: dict[CountPixels, TermBounds] = {}
         self._regions: dict[tuple[int, Roi], Region] = {}
 
     @classmethod
@@ -126,7 +125,7 @@ class Rows:
         rows = Rows(_number(parts), self.domain, use_index=self.use_index)
         rows._leaves = {leaf: held.take(keep) for leaf, held in self._leaves.items()}
         rows._terms = {
-            term: _Term(held.lower[keep], held.upper[keep], held.null[keep])
+            term: TermBounds(held.lower[keep], held.upper[keep], held.null[keep])
             for term, held in self._terms.items()
         }
         rows.verified = self.verified[keep]
@@ -231,7 +230,7 @@ class Rows:
 
     # -- bounds -------------------------------------------------------------------------------
 
-    def _count(self, term: CountPixels) -> Steps[_Term]:
+    def _count(self, term: CountPixels) -> Steps[TermBounds]:
         lower, upper = np.zeros(self.n, np.int64), np.zeros(self.n, np.int64)
         null = np.zeros(self.n, np.bool_)
         for number, part in enumerate(self.parts):
@@ -242,7 +241,7 @@ class Rows:
             lower[part.start : part.stop] = low[part.positions]
             upper[part.start : part.stop] = high[part.positions]
         lower[null] = upper[null] = 0
-        return _Term(lower, upper, null)
+        return TermBounds(lower, upper, null)
 
     def _block_bounds(
         self, view: BlockView, region: Region, term: CountPixels
@@ -259,74 +258,13 @@ class Rows:
         )
         return sum_bounds(counts, marks, view.grid, region.coverage(), view.rows)
 
-    # -- verification -------------------------------------------------------------------------
-
     def refine(self, items: Index, exprs: Sequence[Expr], undecided: Undecided) -> Steps[None]:
-        """Read tiles of rows until none is undecided.
+        """Read tiles of rows until none is undecided; see `masksearch_ray.execute.verify`."""
+        yield from verify(self, items, exprs, undecided)
 
-        Parameters
-        ----------
-        items : numpy.ndarray
-            int64, ascending.
-        exprs : sequence of Expr
-            Expressions of which the CP terms are to be tightened.
-        undecided : callable
-        """
-        terms = _terms_of(exprs)
-        for part, held in self.split(items):
-            for start in range(0, len(held), _CHUNK):
-                yield from self._refine(part, held[start : start + _CHUNK], terms, undecided)
-
-    def _refine(
-        self, part: Part, items: Index, terms: Sequence[CountPixels], undecided: Undecided
-    ) -> Steps[None]:
-        view, rows = part.view, part.positions[items - part.start]
-        tallies: list[tuple[CountPixels, Region, Tally]] = []
-        for term in terms:
-            region = yield from self.region(self.parts.index(part), term.roi)
-            held = self._terms[term]
-            if (held.lower[items] < held.upper[items]).any():
-                tally = yield from self._tally(view, rows, region, term.range)
-                tally.floor, tally.ceiling = held.lower[items], held.upper[items]
-                tallies.append((term, region, tally))
-        pending = undecided(items)
-        while tallies and pending.any():
-            doubt = sum((t.doubt() for _, _, t in tallies), np.zeros((), np.int64))
-            chosen, tiles = choose_tiles(doubt, pending)
-            if not len(chosen):
-                break
-            answer = yield ReadTiles((TileBatch(view.segment, view.block, rows[chosen], tiles),))
-            self.verified[items[chosen]] = True
-            self.tiles_read += len(tiles)
-            for term, region, tally in tallies:
-                low, high = self._cuts(term.range, view)
-                counts = region.count_tiles(answer[0], rows[chosen], tiles, low, high)
-                tally.settle(chosen, tiles, counts)
-                held = self._terms[term]
-                held.lower[items], held.upper[items] = tally.totals()
-            pending &= undecided(items)
-
-    def _tally(
-        self, view: BlockView, rows: Index, region: Region, range_: ValueRange
-    ) -> Steps[Tally]:
-        if self.use_index:
-            marks = bracket(range_, view.levels, view.shape.dtype, self.domain)
-            wanted = dict.fromkeys(stored_levels(marks.needed, view), region.cells())
-            counts = yield ReadCounts(view.segment, view.block, wanted)
-            low, high = cell_bounds(counts, marks, view.grid, rows)
-        else:
-            high = np.repeat(view.grid.cell_areas()[None], len(rows), axis=0)
-            low = np.zeros_like(high)
-        lower, upper = tile_bounds(low, high, region.coverage_of(rows), view.grid)
-        zero = np.zeros(len(rows), np.int64)
-        return Tally(lower, upper, zero, zero)
-
-    def _cuts(self, range_: ValueRange, view: BlockView) -> tuple[float, float]:
-        dtype = view.shape.dtype
-        return (
-            stored_cut(range_.start, dtype, self.domain),
-            stored_cut(range_.stop, dtype, self.domain),
-        )
+    def term(self, term: CountPixels) -> TermBounds:
+        """Bounds of a loaded CP term, to be tightened in place."""
+        return self._terms[term]
 
 
 def _number(parts: Iterable[tuple[BlockView, Index]]) -> list[Part]:
@@ -336,19 +274,6 @@ def _number(parts: Iterable[tuple[BlockView, Index]]) -> list[Part]:
             numbered.append(Part(view, positions, start))
             start += len(positions)
     return numbered
-
-
-def stored_levels(wanted: Iterable[int], view: BlockView) -> tuple[int, ...]:
-    """Level indices that are stored: "none" never is, "valid" only where a block holds NaN."""
-    lowest = 0 if view.nan else 1
-    return tuple(sorted({level for level in wanted if lowest <= level}))
-
-
-def _terms_of(exprs: Iterable[Expr]) -> list[CountPixels]:
-    found: dict[CountPixels, None] = {}
-    for expr in exprs:
-        found.update((leaf, None) for leaf in leaves(expr) if isinstance(leaf, CountPixels))
-    return list(found)
 
 
 def histogram_names(
@@ -381,7 +306,5 @@ def _from_histogram(
     counts = []
     for name in names:
         counts.append((yield ReadHistogram(view.segment, view.block, name, wanted)))
-    columns = counts[0]
-    if len(counts) == 2:
-        columns = {k: v.astype(np.int64) - counts[1][k] for k, v in columns.items()}
+    columns = counts[0] if len(counts) == 1 else difference_histogram(*counts)
     return histogram_bounds(columns, marks, region.area())

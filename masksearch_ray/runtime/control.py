@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from masksearch_ray.errors import QueryCancelledError, QueryTimeoutError
+from masksearch_ray.errors import InputError, QueryCancelledError, QueryTimeoutError
 from masksearch_ray.execute.ordering import Threshold
 
 __all__ = ["QueryControl", "Watch"]
@@ -31,13 +32,25 @@ class QueryControl:
     Parameters
     ----------
     timeout : float, optional
-        Seconds from now.
+        Seconds from `start`.
     """
 
     timeout: float | None = None
     threshold: Threshold | None = None
     _cancelled: threading.Event = field(default_factory=threading.Event)
-    _start: float = field(default_factory=time.monotonic)
+    _start: float | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            senseless = self.timeout is not None and math.isnan(self.timeout)
+        except TypeError:
+            senseless = True
+        if senseless:
+            raise InputError(f"timeout = {self.timeout!r}: seconds wanted")
+
+    def start(self) -> None:
+        """Let the time run: nobody waits for a query that was not asked for yet."""
+        self._start = time.monotonic()
 
     def cancel(self) -> None:
         """Ask the query to stop at its next step."""
@@ -46,8 +59,8 @@ class QueryControl:
     @property
     def left(self) -> float | None:
         """Seconds to the deadline; None without one."""
-        if self.timeout is None:
-            return None
+        if self.timeout is None or self._start is None:
+            return self.timeout
         return self.timeout - (time.monotonic() - self._start)
 
     def check(self) -> None:

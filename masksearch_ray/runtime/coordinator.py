@@ -76,6 +76,7 @@ class Coordinator:
 
     def run(self) -> Iterator[RowsFound]:
         """Parts of the answer, as they are decided."""
+        self.control.start()
         try:
             if self.plan.groups == "merged":
                 yield self._merged_groups()

@@ -30,7 +30,7 @@ from masksearch_ray.session.catalog import catalog_of
 from masksearch_ray.sql import parse_predicate, parse_roi
 from masksearch_ray.storage import Storage
 
-__all__ = ["Changes", "regions_of"]
+__all__ = ["Changes", "regions_of", "values_of"]
 
 
 class Changes:
@@ -171,8 +171,9 @@ class Changes:
         params : mapping, optional
             Values of ``:name`` parameters; further keywords are parameters, too.
         """
+        self.refresh()  # others may have brought columns
         catalog = catalog_of(self._manifest, self._storage.url)
-        wanted = parse_predicate(predicate, catalog, {**(params or {}), **more})
+        wanted = parse_predicate(predicate, catalog, values_of(params, more))
         with self._changing():
             return delete(self._storage, lambda segment: _selected(segment, wanted))
 
@@ -254,6 +255,19 @@ class _Change:
             self._collection.refresh()
 
 
+def values_of(params: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of ``:name`` parameters, given in either way.
+
+    Raises
+    ------
+    InputError
+        If the first are no mapping.
+    """
+    if params is not None and not isinstance(params, Mapping):
+        raise InputError(f'params = {params!r:.60}: values by name wanted, as in {{"lv": 0.6}}')
+    return {**(params or {}), **more}
+
+
 def regions_of(rois: Any, catalog: Callable[[Any], Catalog]) -> tuple[Roi, ...] | Literal["auto"]:
     """Regions as users name them: one or several, or "auto".
 
@@ -266,6 +280,8 @@ def regions_of(rois: Any, catalog: Callable[[Any], Catalog]) -> tuple[Roi, ...] 
     """
     if isinstance(rois, str):
         return "auto" if rois == "auto" else (parse_roi(rois, catalog(rois)),)
+    if not hasattr(rois, "__len__"):
+        raise InputError(f"rois = {rois!r}: regions wanted, such as [(x0, y0, x1, y1)]")
     listed = [rois] if len(rois) == 4 and all(map(_is_whole, rois)) else list(rois)
     return tuple(parse_roi(roi, catalog(roi)) for roi in listed)
 

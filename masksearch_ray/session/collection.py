@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from masksearch_ray.collection.manifest import Manifest, SegmentSizes
 from masksearch_ray.collection.reader import CollectionReader
+from masksearch_ray.errors import InputError
 from masksearch_ray.model.values import pixel_values
 from masksearch_ray.plan.explain import explain_plan
 from masksearch_ray.plan.rules import make_plan
@@ -19,7 +21,7 @@ from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.coordinator import Coordinator
 from masksearch_ray.runtime.types import CollectionSource, Pool, Runtime
 from masksearch_ray.session.catalog import catalog_of, schema_of
-from masksearch_ray.session.changes import Changes
+from masksearch_ray.session.changes import Changes, values_of
 from masksearch_ray.session.result import Result
 from masksearch_ray.session.stats import explain_stats
 from masksearch_ray.sql import parse, render_expr
@@ -39,12 +41,15 @@ class Collection(Changes):
         *,
         pinned: bool = False,
         cache: str | None = None,
+        owns_runtime: bool = True,
     ) -> None:
         self._storage = storage
         self._manifest = manifest
         self._runtime = runtime
         self._pinned = pinned
         self._cache = cache
+        self._owns_runtime = owns_runtime
+        self._opening = threading.RLock()
         self._pool: Pool | None = None
         self._reader: CollectionReader | None = None
 
@@ -118,24 +123,33 @@ class Collection(Changes):
         QueryError
             The query cannot be answered; nothing was read.
         """
-        coordinator = self._coordinator(text, {**(params or {}), **more}, roi, timeout, use_index)
+        coordinator = self._coordinator(text, values_of(params, more), roi, timeout, use_index)
         if coordinator.query.explain is None:
             return Result(coordinator)
         return self._explained(coordinator)
 
     def explain(
-        self, text: str, params: Mapping[str, Any] | None = None, *, roi: Any = None, **more: Any
+        self,
+        text: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        roi: Any = None,
+        timeout: float | None = None,
+        use_index: bool = True,
+        **more: Any,
     ) -> str:
         """How a query would be answered (EXPLAIN), or was (EXPLAIN ANALYZE in the text)."""
-        asked = text if text.lstrip().upper().startswith("EXPLAIN") else f"EXPLAIN {text}"
-        lines = self.sql(asked, params, roi=roi, **more).table.column(0).to_pylist()
-        return "\n".join(lines)
+        coordinator = self._coordinator(text, values_of(params, more), roi, timeout, use_index)
+        return "\n".join(self._explained(coordinator).table.column(0).to_pylist())
 
     def count_bounds(
         self, text: str, params: Mapping[str, Any] | None = None, *, roi: Any = None, **more: Any
     ) -> tuple[int, int]:
-        """How many rows surely, and possibly, satisfy WHERE; reads no pixels."""
-        coordinator = self._coordinator(text, {**(params or {}), **more}, roi, None, True)
+        """How many rows surely, and possibly, satisfy WHERE; reads no pixels.
+
+        Registered masks that no query has touched are indexed first, for which they are read.
+        """
+        coordinator = self._coordinator(text, values_of(params, more), roi, None, True)
         return coordinator.count_bounds()
 
     def histogram(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
@@ -169,13 +183,14 @@ class Collection(Changes):
         InputError
             There is no mask of an id.
         """
-        masks = self._open_reader().masks([int(mask_id) for mask_id in ids])
+        masks = self._open_reader().masks(_whole(ids))
         return [pixel_values(m, self._manifest.domain) for m in masks] if scaled else masks
 
     def close(self) -> None:
-        """End the workers that serve this collection."""
+        """End the workers that serve this collection, and the runtime if it was opened for it."""
         self._drop()
-        self._runtime.close()
+        if self._owns_runtime:
+            self._runtime.close()
 
     def __enter__(self) -> Self:
         return self
@@ -210,21 +225,39 @@ class Collection(Changes):
         return Result.of_table(table, coordinator)
 
     def _open_pool(self) -> Pool:
-        if self._pool is None:
-            url, options = self._storage.describe()
-            rows = tuple(segment.rows for segment in self._manifest.segments)
-            source = CollectionSource(url, self.version, rows, options, self._cache)
-            self._pool = self._runtime.pool(source)
-        return self._pool
+        with self._opening:
+            if self._pool is None:
+                url, options = self._storage.describe()
+                rows = tuple(segment.rows for segment in self._manifest.segments)
+                source = CollectionSource(url, self.version, rows, options, self._cache)
+                self._pool = self._runtime.pool(source)
+            return self._pool
 
     def _open_reader(self) -> CollectionReader:
-        if self._reader is None:
-            shared = getattr(self._open_pool(), "reader", None)
-            cache = None if self._cache is None else open_storage(self._cache)
-            self._reader = shared or CollectionReader(self._storage, self._manifest, cache)
-        return self._reader
+        with self._opening:
+            if self._reader is None:
+                shared = getattr(self._open_pool(), "reader", None)
+                cache = None if self._cache is None else open_storage(self._cache)
+                self._reader = shared or CollectionReader(self._storage, self._manifest, cache)
+            return self._reader
 
     def _drop(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
-        self._pool = self._reader = None
+        with self._opening:
+            pool, self._pool, self._reader = self._pool, None, None
+        if pool is not None:
+            pool.close()
+
+
+def _whole(ids: Iterable[Any]) -> list[int]:
+    wanted = []
+    try:
+        for mask_id in ids:
+            # NumPy's numbers and Arrow's are no int, but equal theirs; 1.5 must not become 1.
+            wanted.append(int(mask_id))
+            if isinstance(mask_id, str) or wanted[-1] != mask_id or abs(wanted[-1]) >> 63:
+                raise InputError(f"no mask with mask_id {mask_id!r}")
+    except (OverflowError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"mask_ids {ids!r:.60}: whole numbers wanted") from error
+    return wanted

@@ -7,6 +7,7 @@ from os import PathLike, fspath
 from typing import Any, Literal
 
 from masksearch_ray.collection.versions import create_collection, open_manifest
+from masksearch_ray.errors import InputError
 from masksearch_ray.model.query import Catalog, Field
 from masksearch_ray.model.values import Domain
 from masksearch_ray.runtime.factory import open_runtime
@@ -62,12 +63,28 @@ def create(
     InputError
         An argument makes no sense.
     """
-    url = fspath(url)
+    url = _text_of(url)
     options = dict(storage_options or {})
     regions = regions_of(rois, _expected)
     storage = open_storage(url, options)
-    create_collection(storage, Domain(*map(float, domain)), nan, cell, bins, regions)
-    return open(url, runtime, address, options)
+    # Chosen before anything is written: what is refused leaves no collection behind.
+    chosen = open_runtime(runtime, address)
+    manifest = create_collection(storage, _domain_of(domain), nan, cell, bins, regions)
+    return Collection(storage, manifest, chosen, owns_runtime=isinstance(runtime, str))
+
+
+def _text_of(url: object) -> str:
+    if isinstance(url, str | PathLike) and isinstance(text := fspath(url), str):
+        return text
+    raise InputError(f"URL {url!r}: a text or a path wanted")
+
+
+def _domain_of(domain: object) -> Domain:
+    try:
+        low, high = map(float, domain)  # type: ignore[call-overload]
+    except (TypeError, ValueError) as error:
+        raise InputError(f"domain = {domain!r}: two numbers (low, high) wanted") from error
+    return Domain(low, high)
 
 
 def _expected(roi: Any) -> Catalog:
@@ -91,7 +108,8 @@ def open(
     url : str or path
         A folder, ``s3://…`` or ``memory://name``.
     runtime : "local", "ray" or Runtime
-        Threads of this process, or actors of a Ray cluster.
+        Threads of this process, or actors of a Ray cluster. A runtime that is given may serve
+        several collections, and is closed by whoever made it.
     address : str, optional
         Of the Ray cluster; else RAY_ADDRESS, else a private instance on this machine.
     storage_options : mapping, optional
@@ -112,14 +130,17 @@ def open(
     StorageError
         It cannot be read.
     """
-    url = fspath(url)
+    url = _text_of(url)
     options = dict(storage_options or {})
+    if version is not None and not isinstance(version, int):
+        raise InputError(f"version = {version!r}: a whole number wanted")
     storage = open_storage(url, options)
     manifest = open_manifest(storage, version)
     return Collection(
         storage,
         manifest,
         open_runtime(runtime, address),
+        owns_runtime=isinstance(runtime, str),
         pinned=version is not None,
         cache=None if cache is None else fspath(cache),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ class Result:
     """The answer to a query.
 
     Nothing runs before the answer is asked for: by `table`, `to_pandas`, `stats`, ``len()``, or
-    by iteration, which yields `pyarrow.Table` batches while a filter query runs.
+    by iteration, which yields `pyarrow.Table` batches while a filter query runs. Several threads
+    may ask.
     """
 
     def __init__(self, coordinator: Coordinator) -> None:
@@ -30,6 +32,7 @@ class Result:
         self._found: list[RowsFound] = []
         self._running: Iterator[RowsFound] | None = None
         self._error: BaseException | None = None
+        self._lock = threading.RLock()
         self._table: pa.Table | None = None
         self._seconds = 0.0
 
@@ -43,11 +46,12 @@ class Result:
     @property
     def table(self) -> pa.Table:
         """The whole answer, in the order asked for."""
-        if self._table is None:
-            self._found.extend(self._steps())
-            self._table = self._coordinator.assemble(self._found)
-            self._found = []
-        return self._table
+        with self._lock:
+            while self._table is None and self._step():
+                pass
+            if self._table is None:
+                self._table = self._coordinator.assemble(self._found)
+            return self._table
 
     @property
     def stats(self) -> Stats:
@@ -74,14 +78,18 @@ class Result:
     def __iter__(self) -> Iterator[pa.Table]:
         query = self._coordinator.query
         whole_first = query.order_by or query.distinct or query.offset or query.limit is not None
-        if self._table is None and not whole_first:
-            yield from (part.table for part in self._found)
-            for part in self._steps():
-                self._found.append(part)
-                yield part.table
-            if not self._found:
-                yield self.table
-        else:
+        if self._table is not None or whole_first:
+            yield self.table
+            return
+        at = 0
+        while True:
+            with self._lock:
+                if at == len(self._found) and not self._step():
+                    break
+                part = self._found[at]
+            at += 1
+            yield part.table
+        if not at:
             yield self.table
 
     def __len__(self) -> int:
@@ -91,13 +99,17 @@ class Result:
         state = "not complete" if self._table is None else f"{self._table.num_rows} rows"
         return f"<Result of {self._coordinator.query.text!r}: {state}>"
 
-    def _steps(self) -> Iterator[RowsFound]:
+    def _step(self) -> bool:
+        """Wait for the next part of the answer; whether there was one."""
         # What came before an error is no answer: whoever asks again gets the error again.
         if self._error is not None:
             raise self._error
         if self._running is None:
             self._running = self._run()
-        return self._running
+        part = next(self._running, None)
+        if part is not None:
+            self._found.append(part)
+        return part is not None
 
     def _run(self) -> Iterator[RowsFound]:
         began = time.perf_counter()

@@ -29,7 +29,7 @@ class Stats:
     bytes_read : int
         From storage: metadata, index and tiles; what a cache held already is not counted.
     seconds : float
-        From the call to the whole answer.
+        From when the answer was asked for until it was whole.
     stages : mapping of str to float
         Seconds by kind of work, added up over shards.
     round_trips : int

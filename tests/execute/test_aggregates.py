@@ -240,10 +240,11 @@ def test_many_groups_take_little_time(aggregate: Aggregate) -> None:
     if kind == "string":
         argument = Interval.points(kind, plain.astype(str).astype(object))
     groups = group([Interval.points("int", np.arange(n * size) // size)], n * size)
-    started = time.perf_counter()
+    started = time.process_time()
     state = scalar.combine(aggregate, scalar.chunk(aggregate, argument, groups), again(n))
     scalar.finalize(aggregate, state)
-    assert time.perf_counter() - started < 2.0  # a loaded machine is slow; 0.2 s is usual
+    # Of processor time; 0.1 s is usual, a step per pair of groups would take minutes.
+    assert time.process_time() - started < 5.0
 
 
 def again(n: int) -> Any:
