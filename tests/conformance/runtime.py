@@ -248,6 +248,10 @@ class RuntimeTests:
         assert time.monotonic() - began < 5
         self._serves(opened)
 
+    @pytest.mark.parametrize("timeout", [1e300, float("inf")])
+    def test_a_time_limit_beyond_all_bounds(self, opened: Opened, timeout: float) -> None:
+        assert opened.ask("SELECT mask_id FROM masks", timeout=timeout).num_rows == N
+
     def test_no_time_at_all(self, opened: Opened) -> None:
         with pytest.raises(QueryTimeoutError):
             opened.ask("SELECT mask_id FROM masks", timeout=0.0)

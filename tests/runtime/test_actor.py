@@ -28,10 +28,10 @@ def errand(url: str, shard: Shard) -> Errand:
 
 
 def errand_on(
-    url: str, shard: Shard, name: str, timeout: float | None = None, spent: float = 0.0
+    url: str, shard: Shard, name: str, timeout: float | None = None, left: float | None = None
 ) -> Errand:
     query = parse_text(url, f"SELECT mask_id FROM masks WHERE {COUNT} > 22")
-    return Errand(name, shard, ShardTask("query", query, Filter()), timeout, spent, None)
+    return Errand(name, shard, ShardTask("query", query, Filter()), timeout, left, None)
 
 
 def replies(actor: ShardActor, errand: Errand) -> Iterator[Reply]:
@@ -60,7 +60,7 @@ def test_it_calls_itself_by_its_shard(shard: Shard) -> None:
 
 
 def test_time_spent_elsewhere_counts(url: str, shard: Shard) -> None:
-    late = errand_on(url, shard, "late", timeout=30.0, spent=31.0)
+    late = errand_on(url, shard, "late", timeout=30.0, left=-1.0)
     answer = ShardActor().answer(late)
     assert isinstance(answer, QueryTimeoutError)
     assert str(answer) == "the query's time limit of 30 s passed"

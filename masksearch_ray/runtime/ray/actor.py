@@ -62,8 +62,8 @@ class Errand:
     shard : Shard
         Given with every errand: an actor that was started anew opens it again.
     task : ShardTask
-    timeout, spent : float or None, float
-        The query's time limit and what of it had passed when this was sent, in seconds.
+    timeout, left : float or None
+        The query's time limit and what was left of it when this was sent, in seconds.
     threshold : Threshold or None
         The best known when this was sent.
     """
@@ -72,12 +72,15 @@ class Errand:
     shard: Shard
     task: ShardTask
     timeout: float | None
-    spent: float
+    left: float | None
     threshold: Threshold | None
 
     def control(self) -> QueryControl:
         """Control of the query on the actor's side."""
-        return QueryControl(self.timeout, self.threshold, _start=time.monotonic() - self.spent)
+        if self.timeout is None or self.left is None:
+            return QueryControl(None, self.threshold)
+        spent = self.timeout - self.left
+        return QueryControl(self.timeout, self.threshold, _start=time.monotonic() - spent)
 
 
 @dataclass(eq=False)

@@ -24,6 +24,7 @@ from masksearch_ray.runtime.types import CollectionSource, ShardTask
 __all__ = ["RayPool"]
 
 _TICK = 0.1  # seconds between looks at the query's control while shards work
+_LONGEST = 1e9  # seconds; Ray takes no more
 _START = 120.0  # seconds that actors may take to start
 
 
@@ -94,7 +95,7 @@ class RayPool:
             while waiting:
                 control.check()
                 self._check()
-                ready, _ = ray.wait(list(waiting), timeout=_tick(control))
+                ready, _ = ray.wait(list(waiting), timeout=min(_TICK, _left(control) or _TICK))
                 if not ready:
                     self._watch(waiting.values())
                 for source in ready:
@@ -144,9 +145,9 @@ class RayPool:
                 raise error
 
     def _start(self, name: str, shard: int, task: ShardTask, control: QueryControl) -> Any:
-        left = control.left
-        spent = 0.0 if control.timeout is None or left is None else control.timeout - left
-        errand = Errand(name, self._shards[shard], task, control.timeout, spent, control.threshold)
+        errand = Errand(
+            name, self._shards[shard], task, control.timeout, _left(control), control.threshold
+        )
         actor = self._actors[shard]
         # Only Filter has more than one answer; a stream costs a millisecond more than a call.
         run = actor.stream if isinstance(task.stage, Filter) else actor.answer
@@ -155,7 +156,7 @@ class RayPool:
     def _take(self, ready: Any, awaited: _Awaited, control: QueryControl) -> tuple[Partial, ...]:
         try:
             reply: Reply = ray.get(
-                ready if isinstance(ready, ray.ObjectRef) else next(ready), timeout=control.left
+                ready if isinstance(ready, ray.ObjectRef) else next(ready), timeout=_left(control)
             )
         except RayError as error:
             control.check()
@@ -183,5 +184,7 @@ def _cpus() -> int:
     return max(1, int(resources.get("CPU", 1)))
 
 
-def _tick(control: QueryControl) -> float:
-    return _TICK if control.left is None else max(0.0, min(_TICK, control.left))
+def _left(control: QueryControl) -> float | None:
+    """Seconds to a deadline that is worth watching."""
+    left = control.left
+    return None if left is None or left > _LONGEST else max(0.0, left)
