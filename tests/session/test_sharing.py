@@ -88,7 +88,7 @@ def test_time_runs_only_while_the_query_does() -> None:
 
 
 @pytest.mark.parametrize("given", [{"runtime": "cluster"}, {"address": "auto"}])
-def test_what_is_refused_leaves_no_collection(given: dict[str, str]) -> None:
+def test_what_is_refused_leaves_no_collection(given: dict[str, Any]) -> None:
     url = f"memory://sharing-refused-{len(given)}-{next(iter(given))}"
     with pytest.raises(ms.InputError):
         ms.create(url, **given)
