@@ -14,7 +14,7 @@ from masksearch_ray.collection.layout import segment_key
 from masksearch_ray.collection.manifest import Manifest, SegmentEntry
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.collection.rows import merge_schemas
-from masksearch_ray.errors import DataError, StorageError
+from masksearch_ray.errors import ConflictError, DataError, StorageError
 from masksearch_ray.storage import Storage
 
 __all__ = ["Added", "Addition", "discard", "refuse_taken_ids"]
@@ -43,21 +43,28 @@ class Added:
 
 @dataclass(frozen=True, eq=False)
 class Addition:
-    """A change that adds segments."""
+    """A change that adds segments, made for the settings of a manifest."""
 
     storage: Storage
     added: Sequence[Added]
+    made_for: Manifest
 
     def rebase(self, latest: Manifest) -> Manifest | None:
         """Add to `latest`, with the next free ids.
 
         Raises
         ------
+        ConflictError
+            If the collection was begun anew, with other settings.
         DataError
             If a ``mask_id`` is taken, or a column has another type there.
         """
         if not self.added:
             return None
+        if latest.settings != self.made_for.settings:
+            raise ConflictError(
+                f"{self.storage.url}: the collection was begun anew meanwhile, with other settings"
+            )
         schema = latest.schema
         for one in self.added:
             schema = merge_schemas(schema, one.schema)
@@ -65,7 +72,7 @@ class Addition:
         next_id = latest.next_id
         if given:
             ids = np.concatenate(given)
-            refuse_taken_ids(self.storage, latest, ids)
+            refuse_taken_ids(CollectionReader(self.storage, latest), ids)
             next_id = max(next_id, int(ids.max()) + 1)
         entries = []
         for one in self.added:
@@ -78,7 +85,7 @@ class Addition:
         return replace(latest, schema=schema, segments=segments, next_id=next_id)
 
 
-def refuse_taken_ids(storage: Storage, manifest: Manifest, ids: npt.NDArray[np.int64]) -> None:
+def refuse_taken_ids(reader: CollectionReader, ids: npt.NDArray[np.int64]) -> None:
     """Refuse a ``mask_id`` that is given twice, or that a row of the collection has.
 
     Raises
@@ -89,8 +96,7 @@ def refuse_taken_ids(storage: Storage, manifest: Manifest, ids: npt.NDArray[np.i
     unique, counts = np.unique(ids, return_counts=True)
     if len(unique) < len(ids):
         raise DataError(f"mask_id {unique[counts > 1][0]} is given twice")
-    reader = CollectionReader(storage, manifest)
-    for index, entry in enumerate(manifest.segments):
+    for index, entry in enumerate(reader.manifest.segments):
         near = unique[np.searchsorted(unique, entry.id_min) :]
         near = near[: np.searchsorted(near, entry.id_max, side="right")]
         if not len(near):

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from masksearch_ray.collection.adding import Added
+from masksearch_ray.collection.adding import Added, refuse_taken_ids
 from masksearch_ray.collection.builder import DEFAULT_LIMITS, Limits, SegmentBuilder
 from masksearch_ray.collection.ingest_run import IngestReport, IngestRun, ingest_name
 from masksearch_ray.collection.metadata import RowMaker, RowOptions
-from masksearch_ray.collection.rows import merge_schemas, normalise
+from masksearch_ray.collection.reader import CollectionReader
+from masksearch_ray.collection.rows import MASK_ID, merge_schemas, normalise
 from masksearch_ray.collection.sources import Source, SourceBatch, open_source
 from masksearch_ray.collection.values import as_mask
 from masksearch_ray.errors import DataError, InputError
@@ -108,6 +109,7 @@ class _Feed:
         self._maker = maker
         self._dtype = dtype
         self._builder = SegmentBuilder(storage, run.manifest, threads, limits, self._written)
+        self._reader = CollectionReader(storage, run.manifest)
         self._beyond: Counter[str] = Counter()
 
     def take(self, source: Source, progress: Progress) -> None:
@@ -145,6 +147,8 @@ class _Feed:
         table = normalise(rows, self._run.manifest.schema)
         # What the commit would refuse is refused before much work is done.
         merge_schemas(self._run.manifest.schema, table.schema)
+        if MASK_ID in table.column_names:
+            refuse_taken_ids(self._reader, table.column(MASK_ID).to_numpy())
         return table
 
     def _written(self, added: Added) -> None:

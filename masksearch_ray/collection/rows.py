@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -134,7 +134,7 @@ def _array(name: str, values: Any) -> pa.Array:
         return values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
     if isinstance(values, pa.Array):
         return values
-    if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+    if isinstance(values, str | bytes | Mapping | Set) or not hasattr(values, "__len__"):
         raise DataError(f"column {name!r}: one value a row is wanted, not {values!r:.60}")
     if isinstance(values, np.ndarray) and values.ndim > 1:
         values = list(values.reshape(len(values), -1)) if values.ndim == 2 else values.tolist()

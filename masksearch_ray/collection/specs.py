@@ -63,7 +63,11 @@ class IndexSpec:
     rois: tuple[Roi, ...] | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
-        if self.cell is not None and not 1 <= self.cell <= _LARGEST_CELL:
+        if self.cell is None:
+            return
+        if not isinstance(self.cell, int):
+            raise InputError(f"cell = {self.cell!r}: a whole number of pixels wanted")
+        if not 1 <= self.cell <= _LARGEST_CELL:
             raise InputError(f"cell = {self.cell}: 1 to {_LARGEST_CELL} pixels wanted")
 
     def grid(self, shape: BlockShape) -> Grid:
@@ -77,13 +81,17 @@ def edges_of(bins: int | Sequence[float], domain: Domain) -> tuple[float, ...]:
     Raises
     ------
     InputError
-        If the edges do not ascend from the lower to the upper end of the domain.
+        If they are no numbers, or the edges do not ascend from the lower to the upper end of the
+        domain.
     """
     if isinstance(bins, int):
         if not 1 <= bins <= 65_536:
             raise InputError(f"bins = {bins}: 1 to 65536 wanted")
         return bin_edges(domain, bins)
-    edges = tuple(float(edge) for edge in bins)
+    try:
+        edges = tuple(float(edge) for edge in bins)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"bins = {bins!r}: a number of bins or their edges wanted") from error
     if any(not math.isfinite(edge) for edge in edges):
         raise InputError("bin edges must be finite")
     if any(a >= b for a, b in pairwise(edges)):

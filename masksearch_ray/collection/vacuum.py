@@ -42,15 +42,21 @@ def parse_age(age: str | float) -> float:
         if not match:
             raise InputError(f"age {age!r}: a number and s, m, h, d or w wanted, as in 7d")
         return float(match[1]) * _UNITS[match[2]]
-    if not (math.isfinite(age) and age >= 0):
+    try:
+        seconds = float(age)
+    except TypeError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
         raise InputError(f"age {age!r}: seconds wanted")
-    return float(age)
+    return seconds
 
 
 def vacuum(
     storage: Storage, keep_versions: int = 10, older_than: str | float = "7d"
 ) -> VacuumReport:
     """Remove old versions, and objects that no kept version and no running ingest names.
+
+    What killed writers left half-written goes, too.
 
     Parameters
     ----------
@@ -68,9 +74,10 @@ def vacuum(
     CollectionError
         If there is no collection.
     """
-    if keep_versions < 1:
-        raise InputError(f"keep_versions = {keep_versions}: at least 1 wanted")
-    limit = time.time() - parse_age(older_than)
+    if not isinstance(keep_versions, int) or keep_versions < 1:
+        raise InputError(f"keep_versions = {keep_versions!r}: a whole number from 1 wanted")
+    grace = parse_age(older_than)
+    limit = time.time() - grace
     newest_version(storage)
     # Listed before the manifests are read: what is committed in between is named by one of them.
     candidates = [
@@ -94,6 +101,7 @@ def vacuum(
     doomed = [info for info in candidates if _name_in(info.key) not in named]
     for info in doomed:
         storage.delete(info.key)
+    storage.remove_leftovers(grace)
     return VacuumReport(len(gone), len(doomed), sum(info.size for info in doomed))
 
 

@@ -11,7 +11,10 @@ import numpy.typing as npt
 from masksearch_ray.errors import DataError
 from masksearch_ray.model.values import DTYPES, Domain, pixel_values
 
-__all__ = ["as_mask", "check_values", "each_mask"]
+__all__ = ["MOST_PIXELS", "as_mask", "check_size", "check_values", "each_mask"]
+
+MOST_PIXELS = 1 << 27
+"""Pixels that a mask may have: what claims more is damaged, or would not fit into memory."""
 
 _ACCEPTED = ", ".join(DTYPES[:-1]) + f" or {DTYPES[-1]}"
 
@@ -37,6 +40,18 @@ def each_mask(masks: npt.NDArray[Any] | Iterable[Any]) -> Iterator[Any]:
     return iter(masks)
 
 
+def check_size(height: int, width: int, name: str) -> None:
+    """Refuse masks of too many pixels.
+
+    Raises
+    ------
+    DataError
+        The text names the mask.
+    """
+    if height * width > MOST_PIXELS:
+        raise DataError(f"{name} has {height} x {width} pixels; a mask has at most {MOST_PIXELS:,}")
+
+
 def as_mask(mask: Any, name: str) -> npt.NDArray[Any]:
     """Take a mask as an array of this machine's byte order.
 
@@ -49,7 +64,7 @@ def as_mask(mask: Any, name: str) -> npt.NDArray[Any]:
     Raises
     ------
     DataError
-        If its rank or dtype is not accepted, or it holds no pixel.
+        If its rank or dtype is not accepted, or it holds no pixel or too many.
     """
     try:
         array = np.asarray(mask)
@@ -59,8 +74,10 @@ def as_mask(mask: Any, name: str) -> npt.NDArray[Any]:
         raise DataError(f"{name} has {array.ndim} dimensions; 2 (height, width) are wanted")
     if array.dtype.name not in DTYPES:
         raise DataError(f"{name} has dtype {array.dtype}; accepted are {_ACCEPTED}")
+    height, width = array.shape
     if array.size == 0:
-        raise DataError(f"{name} is empty: {array.shape[0]} x {array.shape[1]} pixels")
+        raise DataError(f"{name} is empty: {height} x {width} pixels")
+    check_size(height, width, name)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 

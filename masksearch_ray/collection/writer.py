@@ -14,6 +14,7 @@ from masksearch_ray.collection.adding import Added, Addition, discard, refuse_ta
 from masksearch_ray.collection.builder import DEFAULT_LIMITS, Limits, SegmentBuilder
 from masksearch_ray.collection.commit import commit
 from masksearch_ray.collection.manifest import Manifest, SegmentSizes
+from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.collection.rows import MASK_ID, merge_schemas, normalise
 from masksearch_ray.collection.values import each_mask
 from masksearch_ray.collection.versions import open_manifest
@@ -88,7 +89,7 @@ def append(
     with SegmentBuilder(storage, manifest, threads, limits) as builder:
         builder.add(_told(masks, table, progress), table)
         added = builder.finish()
-    version = commit_added(storage, added).version
+    version = commit_added(storage, added, manifest).version
     return AppendReport(
         rows=sum(one.entry.rows for one in added),
         version=version,
@@ -98,8 +99,8 @@ def append(
     )
 
 
-def commit_added(storage: Storage, added: list[Added]) -> Manifest:
-    """Make segments part of the collection, in one commit.
+def commit_added(storage: Storage, added: list[Added], made_for: Manifest) -> Manifest:
+    """Make segments, made for the settings of a manifest, part of the collection in one commit.
 
     Where that is refused their objects are removed; where the outcome is not known they stay.
 
@@ -110,7 +111,7 @@ def commit_added(storage: Storage, added: list[Added]) -> Manifest:
     ConflictError, StorageError
     """
     try:
-        return commit(storage, Addition(storage, added))
+        return commit(storage, Addition(storage, added, made_for))
     except (ConflictError, InputError, ReadOnlyError):
         discard(storage, added)
         raise
@@ -123,7 +124,8 @@ def _table(rows: Any, manifest: Manifest, storage: Storage) -> pa.Table | None:
         return None
     merge_schemas(manifest.schema, table.schema)
     if MASK_ID in table.column_names and table.num_rows:
-        refuse_taken_ids(storage, manifest, table.column(MASK_ID).to_numpy())
+        reader = CollectionReader(storage, manifest)
+        refuse_taken_ids(reader, table.column(MASK_ID).to_numpy())
     return table
 
 

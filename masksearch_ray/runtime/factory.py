@@ -33,6 +33,6 @@ def open_runtime(runtime: str | Runtime = "local", address: str | None = None) -
         raise InputError("an address is for the Ray runtime only")
     if runtime == "local":
         return LocalRuntime()
-    if isinstance(runtime, str):
+    if isinstance(runtime, str) or not hasattr(runtime, "pool"):
         raise InputError(f"no runtime {runtime!r}; there are 'local' and 'ray'")
     return runtime

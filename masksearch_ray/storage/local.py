@@ -50,6 +50,8 @@ class LocalStorage:
     """
 
     def __init__(self, url: str) -> None:
+        if "\0" in url:
+            raise InputError(f"{url!r}: a path holds no NUL")
         self._root = os.path.abspath(_folder_of(url))
 
     @property
@@ -187,7 +189,7 @@ class LocalStorage:
                 return
             with os.scandir(path) as entries:
                 # With its slash a folder sorts where its keys belong among the files.
-                names = sorted(e.name + "/" * e.is_dir() for e in entries)
+                names = sorted(e.name + "/" * _is_folder(e) for e in entries)
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
@@ -219,6 +221,14 @@ def _folder_of(url: str) -> str:
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
         raise InputError(f"{url}: a file:// URL needs an absolute path, as in file:///data/masks")
     return unquote(parts.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder; a link in a circle is an error only for who reads it."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _info(key: str, status: os.stat_result) -> ObjectInfo:

@@ -90,15 +90,7 @@ def _as_table(source: Any) -> pa.Table:
 def _parse(name: str, data: bytes, text: Sequence[str]) -> pa.Table:
     match suffix_of(name):
         case ".csv" | ".tsv" as suffix:
-            return pyarrow.csv.read_csv(
-                io.BytesIO(data),
-                parse_options=pyarrow.csv.ParseOptions(
-                    delimiter="," if suffix == ".csv" else "\t", newlines_in_values=True
-                ),
-                convert_options=pyarrow.csv.ConvertOptions(
-                    column_types={column: pa.string() for column in text}
-                ),
-            )
+            return _csv_table(data, "," if suffix == ".csv" else "\t", text)
         case ".parquet" | ".pq":
             return pq.read_table(io.BytesIO(data))
         case ".arrow" | ".feather" | ".ipc":
@@ -110,6 +102,20 @@ def _parse(name: str, data: bytes, text: Sequence[str]) -> pa.Table:
         case suffix:
             accepted = ".csv, .tsv, .parquet, .arrow, .feather, .json, .jsonl or .ndjson"
             raise DataError(f"files of {suffix or 'no suffix'} hold no metadata; {accepted} do")
+
+
+def _csv_table(data: bytes, delimiter: str, text: Sequence[str]) -> pa.Table:
+    table = pyarrow.csv.read_csv(
+        io.BytesIO(data),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types={column: pa.string() for column in text}
+        ),
+    )
+    for field in table.schema:
+        if pa.types.is_binary(field.type):  # what Arrow makes of text in another encoding
+            raise DataError(f"column {field.name!r} is not UTF-8 text")
+    return table
 
 
 def _json_table(data: bytes) -> pa.Table:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import chain
 
 from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.sources.images import read_png, read_tiff
 from masksearch_ray.collection.sources.location import Location, suffix_of
 from masksearch_ray.collection.sources.npy import (
+    LONGEST_HEADER,
     NpyHeader,
     Window,
     object_window,
@@ -87,8 +89,7 @@ class FileSource:
             case ".npy":
                 return self._read_npy(info, done)
             case ".npz":
-                masks = self._read_npz(info, done)
-                return masks if info.size > BATCH_BYTES else list(masks)
+                return _some_now(self._read_npz(info, done))
             case ".png":
                 return [
                     (
@@ -137,23 +138,39 @@ class FileSource:
         return read_header(window, info.size, self._location.url_of(info.key))
 
 
+def _some_now(masks: Iterator[Named]) -> Iterator[Named]:
+    """Decode the first masks now, and the others, however many there are, when asked for."""
+    first, pixels = [], 0
+    for named in masks:
+        first.append(named)
+        pixels += named[1].nbytes
+        if pixels > BATCH_BYTES:
+            break
+    return chain(first, masks)
+
+
 def _member(archive: zipfile.ZipFile, member: str, name: str) -> Mask:
+    size = archive.getinfo(member).file_size
     try:
-        data = archive.read(member)
+        with archive.open(member) as stream:
+            # Only what its header speaks of is ever decompressed.
+            data = stream.read(LONGEST_HEADER)
+            header = read_header(lambda start, stop: data[start:stop], size, name)
+            if size > header.stop:
+                raise DataError(f"{name} holds {size - header.stop} bytes too many")
+            data += stream.read()
     except MaskSearchError:
         raise
     except Exception as error:  # zip and zlib each raise their own of damaged data
         raise DataError(f"{name} is unreadable or truncated: {error}") from error
-
-    def window(start: int, stop: int) -> bytes:
-        return data[start:stop]
-
-    return read_array(window, read_header(window, len(data), name))
+    return read_array(lambda start, stop: data[start:stop], header)
 
 
 def _stack(key: str, window: Window, header: NpyHeader, done: Container[str]) -> Iterator[Named]:
     """Masks of an array ``(N, height, width)``, read by the batch."""
-    total = header.shape[0]
+    total, height, width = header.shape
+    if height * width == 0 < total:  # no bytes bound how many there are
+        raise DataError(f"mask {key}#0 is empty: {height} x {width} pixels")
     size = max(1, (header.stop - header.offset) // max(1, total))
     step = total if header.fortran else max(1, BATCH_BYTES // size)
     for start in range(0, total, max(1, step)):

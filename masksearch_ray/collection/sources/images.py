@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from masksearch_ray.collection.sources.types import Mask
+from masksearch_ray.collection.values import check_size
 from masksearch_ray.errors import DataError
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ def read_png_header(data: bytes | memoryview, name: str) -> PngHeader:
     Raises
     ------
     DataError
-        If it is no .png file, or not a gray one.
+        If it is no .png file, or not a gray one, or has too many pixels.
     """
     head = bytes(data[:PNG_HEADER])
     if len(head) < PNG_HEADER or not head.startswith(_SIGNATURE):
@@ -63,6 +64,7 @@ def read_png_header(data: bytes | memoryview, name: str) -> PngHeader:
     if colour != 0 or bits not in _PNG_DTYPES:
         raise DataError(f"{name}: a damaged .png header")
     width, height = int.from_bytes(head[16:20]), int.from_bytes(head[20:24])
+    check_size(height, width, name)
     return PngHeader(height, width, _PNG_DTYPES[bits])
 
 
@@ -101,6 +103,7 @@ def _pages(image: Image.Image) -> Iterator[Mask]:
         tags = image.tag_v2  # type: ignore[attr-defined]
         bits = tags.get(_BITS, (1,))
         dtype = _TIFF_KINDS.get((image.mode, bits[0])) if len(bits) == 1 else None
+        check_size(image.height, image.width, f"page {page}")
         # Pillow turns "0 is white" round for up to 8 bits only.
         if dtype is None or (tags.get(_PHOTOMETRIC) == 0 and bits[0] > 8):
             kind = f"mode {image.mode}, {'+'.join(map(str, bits))} bits"
@@ -116,5 +119,7 @@ def _decode(
             return decode(image)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
+    except UnidentifiedImageError as error:  # names the object that Pillow read from
+        raise DataError(f"{name}: unreadable or truncated: no {kind} picture") from error
     except Exception as error:  # decoders of damaged files raise whatever they stumble over
         raise DataError(f"{name}: unreadable or truncated picture: {error}") from error

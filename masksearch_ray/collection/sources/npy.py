@@ -11,17 +11,26 @@ from typing import Any
 import numpy as np
 
 from masksearch_ray.collection.sources.types import Mask, native
+from masksearch_ray.collection.values import check_size
 from masksearch_ray.errors import DataError
 from masksearch_ray.storage import Storage
 
-__all__ = ["NpyHeader", "Window", "object_window", "read_array", "read_header", "read_rows"]
+__all__ = [
+    "LONGEST_HEADER",
+    "NpyHeader",
+    "Window",
+    "object_window",
+    "read_array",
+    "read_header",
+    "read_rows",
+]
 
 Window = Callable[[int, int], bytes | memoryview]
 """Bytes ``start:stop`` of a file."""
 
 _MAGIC = b"\x93NUMPY"
 _FIRST_READ = 256
-_LONGEST_HEADER = 10_000  # NumPy's own limit for files that are not trusted
+LONGEST_HEADER = 10_000  # NumPy's own limit for files that are not trusted
 _FIELD = re.compile(
     r"""['"](?P<key>\w+)['"]:\s*(?P<value>True|False|\((?:\d+L?(?:,\s*|(?=\))))*\)|(?P<q>['"])[<>|=]?[a-zA-Z]\d*(?P=q))"""
 )
@@ -67,7 +76,8 @@ def read_header(window: Window, size: int, name: str) -> NpyHeader:
     Raises
     ------
     DataError
-        If it is no .npy file, is shorter than its header says, or holds Python objects.
+        If it is no .npy file, is shorter than its header says, or holds Python objects or masks
+        of too many pixels.
     """
     head = bytes(window(0, min(size, _FIRST_READ)))
     if len(head) < 12 or not head.startswith(_MAGIC):
@@ -76,11 +86,13 @@ def read_header(window: Window, size: int, name: str) -> NpyHeader:
         raise DataError(f"{name}: a .npy file of version {head[6]}, which holds no plain array")
     start = 10 if head[6] == 1 else 12
     offset = start + int.from_bytes(head[8:start], "little")
-    if offset > min(size, _LONGEST_HEADER):
+    if offset > min(size, LONGEST_HEADER):
         raise DataError(f"{name}: not a .npy file, or a damaged one: its header is too long")
     if offset > len(head):
         head = bytes(window(0, offset))
     header = _parse(head[start:offset].decode("latin-1"), offset, name)
+    if len(header.shape) in (2, 3):
+        check_size(header.shape[-2], header.shape[-1], name)
     if size < header.stop:
         raise DataError(f"{name}: truncated: {size} of {header.stop} bytes")
     return header
@@ -98,6 +110,8 @@ def _parse(text: str, offset: int, name: str) -> NpyHeader:
         dtype = np.dtype(found["descr"].strip("'\""))
     except TypeError as error:
         raise DataError(f"{name}: pixels of unknown type {found['descr']}") from error
+    if dtype.itemsize == 0:
+        raise DataError(f"{name}: pixels of no bytes ({found['descr']})")
     shape = tuple(int(side) for side in re.findall(r"\d+", found["shape"]))
     return NpyHeader(shape, dtype, found["fortran_order"] == "True", offset)
 

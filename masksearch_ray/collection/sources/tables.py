@@ -56,6 +56,9 @@ class MaskColumn:
             part = pa.Table.from_batches([part])
         if not isinstance(part, pa.Table):
             return self._split_arrays(part)
+        twice = [name for name in part.schema.names if part.schema.names.count(name) > 1]
+        if twice:
+            raise DataError(f"a column {twice[0]!r} is there twice")
         column = find_column(part.schema, self.column)
         used = {column, f"{column}_shape"}
         rest = part.select([name for name in part.schema.names if name not in used])

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from masksearch_ray.collection.sources.types import BATCH_BYTES, Mask, SourceBatch, batched, native
+from masksearch_ray.collection.values import check_size
 from masksearch_ray.errors import DataError, InputError, MaskSearchError, NotFoundError
 from masksearch_ray.storage import Storage
 
@@ -91,6 +92,7 @@ class ZarrSource:
         found = _open(self._storage, self._path, self._url)
         if found.ndim != 3:
             raise DataError(f"{self._url}: shape {found.shape}; (N, height, width) wanted")
+        check_size(found.shape[1], found.shape[2], f"{self._url}: a mask")
         if _names_pickle(found.metadata.to_dict()) or found.dtype.hasobject:
             raise DataError(f"{self._url}: holds Python objects, which are never unpickled")
         return found
