@@ -75,7 +75,7 @@ def vacuum(
         If there is no collection.
     """
     if not isinstance(keep_versions, int) or keep_versions < 1:
-        raise InputError(f"keep_versions = {keep_versions!r}: a whole number from 1 wanted")
+        raise InputError(f"keep_versions = {keep_versions!r}: a whole number, at least 1, wanted")
     grace = parse_age(older_than)
     limit = time.time() - grace
     newest_version(storage)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from masksearch_ray.collection import (
     Limits,
     append,
+    create_collection,
     list_versions,
     open_manifest,
 )
@@ -21,6 +24,7 @@ from masksearch_ray.collection.vacuum import parse_age, vacuum
 from masksearch_ray.errors import CollectionError, InputError, NotFoundError
 from masksearch_ray.model.progress import ProgressStep
 from masksearch_ray.model.roi import Box, BoxColumn, FullImage, Outside, roi_key
+from masksearch_ray.storage import LocalStorage
 from tests.collection.helpers import (
     check_index,
     content,
@@ -291,3 +295,16 @@ def test_a_part_of_another_segment_is_noticed() -> None:
         reader(storage).segment(0).histogram_levels(0, roi_key(roi))
     with pytest.raises(NotFoundError):
         storage.get("nothing")
+
+
+def test_vacuum_removes_what_killed_writers_left_half_written(tmp_path: Path) -> None:
+    storage = LocalStorage(str(tmp_path))
+    create_collection(storage)
+    append(storage, random_masks(2))
+    left = [tmp_path / "segments" / ".tmp-old", tmp_path / "manifests" / ".tmp-young"]
+    for path in left:
+        path.write_bytes(b"half")
+    os.utime(left[0], (time.time() - 2 * WEEK,) * 2)
+    vacuum(storage, older_than="7d")
+    assert [path.exists() for path in left] == [False, True]
+    assert len(content(storage)) == 2
