@@ -1,4 +1,4 @@
-"""A collection that is begun where there is none, and taken back if nothing comes into it."""
+"""A collection that is begun where there is none, or where one is still empty."""
 
 from __future__ import annotations
 
@@ -46,54 +46,57 @@ class Creation:
 
 @contextmanager
 def opened_or_created(url: str, storage: Sequence[str], creation: Creation) -> Iterator[Collection]:
-    """Open a collection, or begin it; an InputError leaves no collection that was not there.
+    """Open a collection, or begin it.
+
+    If nothing comes into it, it stays, empty: another process may be adding to it by now.
 
     Raises
     ------
     InputError
-        If it is there and was created otherwise than is asked for.
+        If it holds something and was created otherwise than is asked for.
     """
     import masksearch_ray as ms
-    from masksearch_ray.collection.versions import list_versions, open_manifest
+    from masksearch_ray.collection.versions import list_versions
     from masksearch_ray.storage import open_storage
 
     options = named_values(storage, "--storage-option")
     where = open_storage(url, options)
-    if list_versions(where):
-        _require_same(open_manifest(where), creation)
+    if list_versions(where) and not _made_way(where, creation):
         with opened(url, storage) as collection:
             yield collection
         return
     with ms.create(url, **creation.arguments(), storage_options=options) as collection:
-        try:
-            yield collection
-        except InputError:
-            _take_back(where)
-            raise
+        yield collection
 
 
-def _require_same(manifest: Any, creation: Creation) -> None:
+def _made_way(storage: Storage, creation: Creation) -> bool:
+    """Whether a collection created otherwise was empty and is gone; an InputError if it was not.
+
+    Whoever is adding to it is told so by an error when it commits.
+    """
+    from masksearch_ray.collection import layout
+    from masksearch_ray.collection.versions import open_manifest
+
+    manifest = open_manifest(storage)
     there = {
         "domain": (manifest.domain.lo, manifest.domain.hi),
         "nan": manifest.nan,
         "cell": manifest.spec.cell,
         "bins": len(manifest.spec.edges) - 1,
     }
-    for name, asked in creation.arguments().items():
-        if asked != there[name]:
-            raise InputError(
-                f"--{name} {asked}: the collection is there already and has {there[name]}, "
-                "which was settled when it was created"
-            )
+    others = [name for name, asked in creation.arguments().items() if asked != there[name]]
+    if not others:
+        return False
+    if manifest.version > 1 or any(True for _ in storage.list(layout.SEGMENTS)):
+        name = others[0]
+        raise InputError(
+            f"--{name} {_said(creation.arguments()[name])}: the collection is there already and "
+            f"has {_said(there[name])}, which was settled when it was created"
+        )
+    storage.delete(layout.manifest_key(1))
+    return True
 
 
-def _take_back(storage: Storage) -> None:
-    """Remove a collection that has only its first, empty version, and what an ingest began."""
-    from masksearch_ray.collection import layout
-    from masksearch_ray.collection.versions import list_versions
-
-    if [found.version for found in list_versions(storage)] != [1]:
-        return
-    for prefix in (layout.MANIFESTS, layout.INGESTS, layout.SEGMENTS):
-        for info in list(storage.list(prefix)):
-            storage.delete(info.key)
+def _said(value: object) -> str:
+    """As the option would have it."""
+    return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)

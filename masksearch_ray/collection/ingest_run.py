@@ -99,15 +99,16 @@ class IngestRun:
     def __init__(self, storage: Storage, name: str | None, digest: str) -> None:
         self._started = time.perf_counter()
         self._storage = storage
-        self._digest = digest
         self._journal = None if name is None else Journal(storage, name)
         self.manifest = open_manifest(storage)
+        # A segment made for other settings must be made again, like one with other metadata.
+        self._digest = ingest_name([digest, repr(self.manifest.settings)])
         self._records: list[Record] = []
         done: set[str] = set()
         if self._journal:
             self._journal.beat()
             done = self._journal.committed(self.manifest)
-            self._records = self._journal.pending(self.manifest, digest, done)
+            self._records = self._journal.pending(self.manifest, self._digest, done)
         self._skipped = len(done)
         self._resumed = sum(len(record.keys) for record in self._records)
         self.known = frozenset(done.union(*(record.keys for record in self._records)))
@@ -159,15 +160,14 @@ class IngestRun:
         if not added:
             return self._report(self.manifest)
         if self._journal is None:
-            return self._report(commit_added(self._storage, added))
+            return self._report(commit_added(self._storage, added, self.manifest))
         lost = [r.segment for r in self._records if not self._journal.intact(r)]
         if lost:
             raise ConflictError(f"{len(lost)} finished segments were removed meanwhile; run again")
         name = self._journal.ingest
         known = self.manifest.ingests.get(name, ())
-        return self._report(
-            commit(self._storage, _Continued(Addition(self._storage, added), name, known))
-        )
+        addition = Addition(self._storage, added, self.manifest)
+        return self._report(commit(self._storage, _Continued(addition, name, known)))
 
     def _report(self, manifest: Manifest) -> IngestReport:
         beyond: Counter[str] = Counter()

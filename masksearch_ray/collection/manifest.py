@@ -214,6 +214,11 @@ class Manifest:
     ingests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
+    def settings(self) -> tuple[Domain, str, IndexSpec]:
+        """What was settled when the collection was created; segments are made for it."""
+        return self.domain, self.nan, self.spec
+
+    @property
     def rows(self) -> int:
         """Rows that are not deleted."""
         return sum(segment.alive for segment in self.segments)

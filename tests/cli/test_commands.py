@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import masksearch_ray as ms
 import masksearch_ray.cli.build
+from masksearch_ray.cli import main
 from masksearch_ray.cli.progress import ProgressLines
 from masksearch_ray.model.progress import ProgressStep
 from masksearch_ray.render import read_image
@@ -46,20 +48,63 @@ def test_ingest_twice_adds_once(run: Run, source: Path, tmp_path: Path) -> None:
     assert rows(counted.out) == [{"n": str(COUNT)}]
 
 
-def test_ingest_that_fails_leaves_no_collection(run: Run, source: Path, tmp_path: Path) -> None:
+def test_after_an_ingest_that_fails_all_may_be_settled_otherwise(run: Run, tmp_path: Path) -> None:
     maps = tmp_path / "maps"
     wide = tmp_path / "wide.npy"
     np.save(wide, np.full((2, 8, 8), 5.0, np.float32))
     answer = run("ingest", maps, wide)
     assert answer.status == 2
     assert "wide.npy#0" in answer.err
-    assert "no collection there" in run("info", maps).err
-    # So that the next attempt may settle what the first did not.
     assert run("ingest", maps, wide, "--domain", "0,10").status == 0
     answer = run("ingest", maps, wide, "--domain", "0,9")
     assert answer.status == 2
-    assert "(0.0, 10.0)" in answer.err
+    assert "has 0,10, which was settled" in answer.err
     assert run("ingest", maps, wide, "--domain", "0,10", "--nan", "reject").status == 0
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, *arguments: object, status: int) -> None:
+    """Run another command while the next ingest is under way."""
+
+    class Other(ProgressLines):
+        def __call__(self, step: ProgressStep) -> None:
+            monkeypatch.undo()
+            assert main([str(argument) for argument in arguments]) == status
+
+    monkeypatch.setattr(masksearch_ray.cli.build, "progress", Other)
+
+
+def test_two_first_ingests_of_which_one_fails(
+    run: Run, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps = tmp_path / "maps"
+    wide = tmp_path / "wide.npy"
+    np.save(wide, np.full((2, 8, 8), 5.0, np.float32))
+
+    meanwhile(monkeypatch, "ingest", maps, wide, status=2)
+    assert run("ingest", maps, source / "masks").status == 0
+    collection = ms.open(maps)
+    assert len(collection) == COUNT
+    for mask, original in zip(collection.masks(range(COUNT)), stored(source), strict=True):
+        assert np.array_equal(mask, original)
+
+
+def test_no_mask_comes_into_a_collection_begun_anew_with_other_settings(
+    run: Run, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps = tmp_path / "maps"
+    wide = tmp_path / "wide.npy"
+    np.save(wide, np.full((2, 8, 8), 5.0, np.float32))
+
+    meanwhile(monkeypatch, "ingest", maps, wide, "--domain", "0,10", status=0)
+    answer = run("ingest", maps, source / "masks")
+    assert answer.status == 1
+    assert "begun anew meanwhile" in answer.err
+    assert len(ms.open(maps)) == 2
+    # What the failed run has finished was made for values 0 to 1: it is made again.
+    assert run("ingest", maps, source / "masks").status == 0
+    text = "SELECT SUM(CP(mask, full_image, (5.0, 10.0))) AS n FROM masks WHERE mask_id > 1"
+    expected = sum(np.count_nonzero(mask >= 128) for mask in stored(source))
+    assert ms.open(maps).sql(text).table["n"].to_pylist() == [expected]
 
 
 def test_failing_ingest_leaves_a_collection_as_it_was(run: Run, maps: Path, tmp_path: Path) -> None:
