@@ -134,13 +134,13 @@ class IndexFile:
         return self._fetcher.ranges(self._key, ranges)
 
 
-def open_part(fetcher: Fetcher, key: str) -> IndexFile | None:
+def open_part(fetcher: Fetcher, key: str, segment: str) -> IndexFile | None:
     """Open an index file that says itself how long its head is; None where there is none.
 
     Raises
     ------
     DamagedError
-        If its trailer or its head is damaged.
+        If its trailer or its head is damaged, or it belongs to another segment.
     """
     try:
         size = fetcher.storage.info(key).size
@@ -148,12 +148,12 @@ def open_part(fetcher: Fetcher, key: str) -> IndexFile | None:
         return None
     (tail,) = fetcher.ranges(key, [(max(0, size - TRAILER_BYTES), size)])
     try:
-        length, crc = read_trailer(tail)
+        length, crc = read_trailer(tail, segment)
     except ValueError as error:
         raise DamagedError(str(error), fetcher.url(key)) from error
     return IndexFile.open(fetcher, key, ObjectEntry(length, crc))
 
 
-def whole_part(fetcher: Fetcher, key: str, data: bytes) -> IndexFile:
+def whole_part(fetcher: Fetcher, key: str, segment: str, data: bytes) -> IndexFile:
     """Open an index file that is in memory."""
-    return IndexFile(fetcher, key, read_whole(data), data)
+    return IndexFile(fetcher, key, read_whole(data, segment), data)

@@ -137,7 +137,7 @@ def build_part(
             counted.append(count_masks(masks, some, grid, levels, rois, chi))
             progress(len(rows))
         parts += join_blocks(counted, block.nan).parts(number)
-    return write_index(parts)[0]
+    return write_index(parts, context.entry.id)[0]
 
 
 def _take(table: pa.Table, rows: object) -> pa.Table:
@@ -235,8 +235,9 @@ class SegmentIndex:
     def _part(self, name: str) -> IndexFile | None:
         with self._lock:
             if name not in self._parts:
-                key = part_key(self._context.entry.id, name)
-                self._parts[name] = open_part(self._context.fetcher, key)
+                segment = self._context.entry.id
+                key = part_key(segment, name)
+                self._parts[name] = open_part(self._context.fetcher, key, segment)
             return self._parts[name]
 
     def _open_main(self) -> IndexFile:
@@ -244,9 +245,9 @@ class SegmentIndex:
         if INDEX in entry.objects:
             return IndexFile.open(fetcher, segment_key(entry.id, INDEX), entry.objects[INDEX])
         key = part_key(entry.id, _hash(spec_to_json(self._manifest.spec)))
-        found = open_part(fetcher, key)
+        found = open_part(fetcher, key, entry.id)
         if found is None and self._cache is not None:
-            found = open_part(Fetcher(self._cache, fetcher.counter), key)
+            found = open_part(Fetcher(self._cache, fetcher.counter), key, entry.id)
         return found if found is not None else self._build_main(key)
 
     def _build_main(self, key: str) -> IndexFile:
@@ -263,7 +264,7 @@ class SegmentIndex:
             if self._cache is not None:
                 with contextlib.suppress(StorageError):
                     self._cache.put(key, data)
-        return whole_part(fetcher, key, data)
+        return whole_part(fetcher, key, self._context.entry.id, data)
 
 
 def resolve_rois(rois: Sequence[Roi] | str, schema: pa.Schema) -> tuple[Roi, ...]:

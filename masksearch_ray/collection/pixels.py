@@ -95,8 +95,9 @@ class StoredPixels:
 
     def __init__(self, context: PixelContext) -> None:
         self._fetcher = context.fetcher
+        self._segment = context.entry.id
         self._blocks = context.entry.blocks
-        self._key = segment_key(context.entry.id, TILES)
+        self._key = segment_key(self._segment, TILES)
         self._url = context.fetcher.url(self._key)
         self._codecs = [
             TileCodec(grid, block.shape.dtype)
@@ -159,4 +160,4 @@ class StoredPixels:
         starts = self._blocks[block].directory + rows * codec.stride
         ranges = [(start, start + codec.stride) for start in starts.tolist()]
         data = b"".join(self._fetcher.ranges(self._key, ranges))
-        return codec.entries(data, self._url)
+        return codec.entries(data, self._segment, self._url)

@@ -84,7 +84,7 @@ def make_segment(name: str, table: pa.Table, blocks: list[BlockData]) -> Segment
         Every ordinal lies in exactly one.
     """
     rows = write_rows(table, [np.array(block.ordinals) for block in blocks])
-    tiles, entries = _write_tiles(blocks)
+    tiles, entries = _write_tiles(name, blocks)
     index, head = _write_index(blocks)
     directory = sum(entry.directory_size for entry in entries)
     histograms = _histogram_bytes(index[: head.size], head.crc32c)
@@ -192,7 +192,7 @@ def rows_beyond(table: pa.Table, blocks: Sequence[BlockData]) -> dict[str, int]:
     return {name: rows for name, rows in found.items() if rows}
 
 
-def _write_tiles(blocks: Sequence[BlockData]) -> tuple[list[bytes], list[BlockEntry]]:
+def _write_tiles(segment: str, blocks: Sequence[BlockData]) -> tuple[list[bytes], list[BlockEntry]]:
     """Pieces of the tiles' object, and an entry for every block."""
     at = sum(block.codec.stride * len(block.ordinals) for block in blocks)
     directories, payload, entries, directory = [], [], [], 0
@@ -200,7 +200,7 @@ def _write_tiles(blocks: Sequence[BlockData]) -> tuple[list[bytes], list[BlockEn
         masks = [mask for batch in block.batches for mask in batch.tiles]
         starts = at + np.cumsum([0, *map(len, masks)])
         lengths = np.concatenate([batch.lengths for batch in block.batches])
-        directories.append(block.codec.directory(starts[:-1], lengths))
+        directories.append(block.codec.directory(starts[:-1], lengths, segment))
         payload += masks
         nan = any(batch.nan for batch in block.batches)
         size = len(directories[-1])

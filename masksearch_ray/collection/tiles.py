@@ -1,8 +1,9 @@
 """Pixels at rest: tiles, each predicted, compressed and checksummed, and where they lie.
 
 A directory holds one entry a mask, all of one size: where the mask's tiles begin (uint64), the
-length of each (uint16, or uint32 where a tile may be longer), and the CRC32C of the entry. All
-numbers are little-endian. What a tile holds is said in `masksearch_ray.index.tilecodec`.
+length of each (uint16, or uint32 where a tile may be longer), and the CRC32C of the segment's name
+followed by the entry, so that an entry of another segment is noticed. All numbers are
+little-endian. What a tile holds is said in `masksearch_ray.index.tilecodec`.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class TileCodec:
         """Tiles of a mask, in order, each with its checksum."""
         return [encode_tile(mask[y0:y1, x0:x1]) for x0, y0, x1, y1 in self._boxes]
 
-    def directory(self, offsets: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> bytes:
+    def directory(
+        self, offsets: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], segment: str
+    ) -> bytes:
         """Directory of a block.
 
         Parameters
@@ -63,25 +66,28 @@ class TileCodec:
             int64, shape ``(N,)``: first byte of each mask's tiles.
         lengths : numpy.ndarray
             int64, shape ``(N, tiles)``: bytes of each tile.
+        segment : str
+            Name of the segment.
         """
         entries = np.empty(len(offsets), self._entry)
         entries["offset"], entries["lengths"] = offsets, lengths
+        owner = segment.encode()
         for row in range(len(entries)):
-            entries["crc32c"][row] = crc32c(entries[row].tobytes()[:-_CRC])
+            entries["crc32c"][row] = crc32c(owner + entries[row].tobytes()[:-_CRC])
         return entries.tobytes()
 
-    def entries(self, data: bytes | memoryview, object: str) -> npt.NDArray[Any]:
+    def entries(self, data: bytes | memoryview, segment: str, object: str) -> npt.NDArray[Any]:
         """Read directory entries: a structured array, shape ``(n,)``.
 
         Raises
         ------
         DamagedError
-            If a checksum does not fit.
+            If a checksum does not fit, as that of another segment does not.
         """
-        raw, stride = bytes(data), self.stride
+        raw, stride, owner = bytes(data), self.stride, segment.encode()
         found = np.frombuffer(raw, self._entry)
         for row, crc in enumerate(found["crc32c"].tolist()):
-            if crc32c(raw[row * stride : (row + 1) * stride - _CRC]) != crc:
+            if crc32c(owner + raw[row * stride : (row + 1) * stride - _CRC]) != crc:
                 raise DamagedError("the checksum of a directory entry is wrong", object)
         return found
 

@@ -203,8 +203,14 @@ class Directory:
         return counts.reshape(len(columns), part.rows)
 
 
-def write_index(parts: Sequence[PartData]) -> tuple[bytes, int, int]:
+def write_index(parts: Sequence[PartData], owner: str = "") -> tuple[bytes, int, int]:
     """Serialise parts of an index.
+
+    Parameters
+    ----------
+    parts : sequence of PartData
+    owner : str
+        To whom the file belongs: the trailer is readable for no other.
 
     Returns
     -------
@@ -225,7 +231,7 @@ def write_index(parts: Sequence[PartData]) -> tuple[bytes, int, int]:
     head_length = _frames_start(stream, size)
     head_crc = crc32c(stream[:head_length])
     told = (_MAGIC, head_length, len(stream), head_crc)
-    trailer = _TRAILER.pack(*told, crc32c(_TRAILER.pack(*told, 0)))
+    trailer = _TRAILER.pack(*told, crc32c(owner.encode() + _TRAILER.pack(*told, 0)))
     return stream + trailer, head_length, head_crc
 
 
@@ -254,37 +260,39 @@ def read_head(head: bytes, crc: int) -> Directory:
     return Directory(parts, offsets + len(head), crcs)
 
 
-def read_trailer(tail: bytes) -> tuple[int, int]:
+def read_trailer(tail: bytes, owner: str = "") -> tuple[int, int]:
     """Length of the head and its CRC32C, from the last bytes of the file.
 
     Parameters
     ----------
     tail : bytes
         The file's last `TRAILER_BYTES` bytes, or more.
+    owner : str
+        As `write_index` was told.
 
     Raises
     ------
     ValueError
-        The trailer is damaged.
+        The trailer is damaged, or another's.
     """
     if len(tail) < TRAILER_BYTES:
         raise ValueError("the index is cut short")
     *told, crc = _TRAILER.unpack(tail[-TRAILER_BYTES:])
     magic, head_length, _, head_crc = told
-    if magic != _MAGIC or crc32c(_TRAILER.pack(*told, 0)) != crc:
-        raise ValueError("the trailer of the index is damaged")
+    if magic != _MAGIC or crc32c(owner.encode() + _TRAILER.pack(*told, 0)) != crc:
+        raise ValueError("the trailer of the index is damaged, or that of another segment")
     return int(head_length), int(head_crc)
 
 
-def read_whole(data: bytes) -> Directory:
+def read_whole(data: bytes, owner: str = "") -> Directory:
     """Read the directory of a whole file; its frames are verified as they are decoded.
 
     Raises
     ------
     ValueError
-        The file is cut short, or its head or trailer is damaged.
+        The file is cut short or another's, or its head or trailer is damaged.
     """
-    head_length, head_crc = read_trailer(data)
+    head_length, head_crc = read_trailer(data, owner)
     directory = read_head(bytes(data[:head_length]), head_crc)
     if directory.starts[-1] + TRAILER_BYTES > len(data):
         raise ValueError("the index is cut short")

@@ -143,17 +143,23 @@ def test_a_lost_object_is_named(storage: MemoryStorage, what: str) -> None:
         storage.put(key, data)
 
 
-def test_objects_of_another_segment_are_noticed() -> None:
+@pytest.mark.parametrize("what", [ROWS, TILES, INDEX, "part"])
+def test_an_object_of_another_segment_of_the_same_layout_is_noticed(what: str) -> None:
     storage = empty()
     append(storage, random_masks(3), {"a": [1, 2, 3]})
     append(storage, random_masks(3, seed=1), {"a": [4, 5, 6]})
+    build_index(storage, [BOX])
     one, two = open_manifest(storage).segments
-    for name in (ROWS, INDEX):
-        key = segment_key(one.id, name)
-        data = storage.get(key)
-        storage.put(key, storage.get(segment_key(two.id, name)))
-        with pytest.raises(DamagedError, match=key):
-            segment = reader(storage).segment(0)
-            segment.metadata(["a"])
-            segment.counts(0, {1: np.arange(2, dtype=np.int32)})
-        storage.put(key, data)
+    keys = [
+        next(info.key for info in storage.list(f"indexes/{entry.id}/"))
+        if what == "part"
+        else segment_key(entry.id, what)
+        for entry in (one, two)
+    ]
+    storage.put(keys[0], storage.get(keys[1]))
+    with pytest.raises(DamagedError, match=keys[0]):
+        segment = reader(storage).segment(0)
+        segment.metadata(["a"])
+        segment.counts(0, {1: np.arange(2, dtype=np.int32)})
+        segment.histogram_levels(0, roi_key(BOX))
+        segment.tiles(0, np.array([1]), np.array([0]))

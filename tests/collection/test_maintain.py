@@ -18,10 +18,9 @@ from masksearch_ray.collection import (
     open_manifest,
 )
 from masksearch_ray.collection.indexing import build_index
-from masksearch_ray.collection.layout import part_key
 from masksearch_ray.collection.maintain import compact, delete
 from masksearch_ray.collection.vacuum import parse_age, vacuum
-from masksearch_ray.errors import CollectionError, InputError, NotFoundError
+from masksearch_ray.errors import CollectionError, InputError
 from masksearch_ray.model.progress import ProgressStep
 from masksearch_ray.model.roi import Box, BoxColumn, FullImage, Outside, roi_key
 from masksearch_ray.storage import LocalStorage
@@ -281,20 +280,6 @@ def test_the_index_takes_its_share_and_says_so() -> None:
     assert sizes.rows == stored["rows.parquet"]
     assert sizes.index_share < 0.05
     assert open_manifest(storage).sizes == sizes
-
-
-def test_a_part_of_another_segment_is_noticed() -> None:
-    storage, roi = empty(), Box(0, 0, 5, 5)
-    append(storage, random_masks(2))
-    append(storage, random_masks(3))
-    build_index(storage, [roi])
-    one, two = open_manifest(storage).segments
-    (spec,) = reader(storage).part_specs()
-    storage.put(part_key(one.id, spec.name), storage.get(part_key(two.id, spec.name)))
-    with pytest.raises(Exception, match="was made for other masks"):
-        reader(storage).segment(0).histogram_levels(0, roi_key(roi))
-    with pytest.raises(NotFoundError):
-        storage.get("nothing")
 
 
 def test_vacuum_removes_what_killed_writers_left_half_written(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_bytes_read_are_those_of_the_files(col: ms.Collection, files: list[Path]
 
 
 def test_the_explanation_tells_the_bytes(col: ms.Collection, files: list[Path]) -> None:
-    col.sql(COUNT).table
+    col.sql(COUNT).table  # noqa: B018
     col.close()
     lines = col.explain(f"EXPLAIN ANALYZE {COUNT}").splitlines()
     (told,) = (line for line in lines if line.strip().startswith("bytes read:"))
@@ -70,7 +70,7 @@ def test_the_explanation_tells_the_bytes(col: ms.Collection, files: list[Path]) 
 
 
 def test_a_mask_of_which_more_tiles_are_wanted_is_read_once(col: ms.Collection) -> None:
-    col.sql(COUNT, use_index=False).table
+    col.sql(COUNT, use_index=False).table  # noqa: B018
     again = col.sql(COUNT, use_index=False).stats
     assert again.tiles_read > 0
     assert again.bytes_read == 0
@@ -101,7 +101,7 @@ def test_indexing_ends_with_the_time_of_the_query(
     col: ms.Collection, files: list[Path], slow: CountingStorage
 ) -> None:
     with pytest.raises(ms.QueryTimeoutError):
-        col.sql(COUNT, timeout=0.1).table
+        col.sql(COUNT, timeout=0.1).table  # noqa: B018
     assert files_read(slow) < len(files)
     assert parts(col) == []
     assert col.sql(COUNT).table["mask_id"].to_pylist() == matching(files)
