@@ -37,7 +37,8 @@ __all__ = ["pack", "unpack"]
 _WIDTH = 6
 _WIDEST = 32
 # Words beyond the string that may be looked at.
-_SLACK = 2
+_SLACK = 3
+_LITTLE = np.dtype("<u8")
 _zeros_below: Any = trailing_zeros
 
 
@@ -69,9 +70,9 @@ def unpack(data: Any, counts: npt.NDArray[np.unsignedinteger]) -> None:
     ValueError
         The data is no string of so many counts.
     """
-    words = np.zeros(len(data) // 8 + 1 + _SLACK, "<u8")
-    words.view(np.uint8)[: len(data)] = np.frombuffer(data, np.uint8)
-    end = _unpack(words.astype(np.uint64, copy=False), 8 * len(data), counts)
+    padded = bytes(data) + bytes(8 * _SLACK + -len(data) % 8)
+    words = np.frombuffer(padded, _LITTLE).astype(np.uint64, copy=False)
+    end = _unpack(words, 8 * len(data), counts)
     if (end + 7) // 8 != len(data):
         raise ValueError("packed counts are not of the right length")
 
@@ -163,23 +164,27 @@ def _read_set(words: Any, at: int, bits: int, members: Any) -> tuple[Any, Any]:
     at = _read_list(words, at, bits, gaps)
     if at < 0:
         return -1, -8
-    found, position = 0, 0
-    for gap in gaps:
-        if gap >= n - position:
+    position = 0
+    for i in range(told):
+        if gaps[i] >= n - position:
             return -1, -8
-        if others:
-            for i in range(position, position + gap):
-                members[found] = i
-                found += 1
-        else:
-            members[found] = position + gap
-            found += 1
-        position += gap + 1
-    if others:
-        for i in range(position, n):
-            members[found] = i
-            found += 1
-    return found, at
+        members[i] = position + gaps[i]
+        position = members[i] + 1
+    return (_complement(members, told) if others else told), at
+
+
+@numba.njit(cache=True, nogil=True)
+def _complement(members: Any, told: int) -> Any:
+    """Replace members by the positions that are none: how many."""
+    kept = np.ones(len(members), np.uint8)
+    for i in range(told):
+        kept[members[i]] = 0
+    found = 0
+    # Written without asking, and overwritten if wrong: no branch to be guessed.
+    for i in range(len(members)):
+        members[found] = i
+        found += kept[i]
+    return found
 
 
 @numba.njit(cache=True, nogil=True)
