@@ -105,17 +105,16 @@ def ask(collection: ms.Collection, use_index: bool, text: str, given: Any, roi: 
 def run(seed: int, queries: int = QUERIES, runtime: Any = None, folder: str = "") -> Iterator[Case]:
     """Check the cases of a seed, one after another."""
     layout = Layout.of(seed)
-    collection = None
-    for case in random_cases(seed, queries):
-        if collection is None:
-            url = f"{folder}/{seed}" if folder else f"memory://differential-{next(_names)}"
-            collection = build(case, layout, url, runtime or LocalRuntime(layout.shards))
-        try:
-            check(case, partial(ask, collection, layout.use_index), (ms.QueryError,))
-        except BaseException as error:
-            error.add_note(f"seed {seed}, {layout}\n{case!r}")
-            raise
-        yield case
+    cases = list(random_cases(seed, queries))
+    url = f"{folder}/{seed}" if folder else f"memory://differential-{next(_names)}"
+    with build(cases[0], layout, url, runtime or LocalRuntime(layout.shards)) as collection:
+        for case in cases:
+            try:
+                check(case, partial(ask, collection, layout.use_index), (ms.QueryError,))
+            except BaseException as error:
+                error.add_note(f"seed {seed}, {layout}\n{case!r}")
+                raise
+            yield case
 
 
 def _span(seeds: range, runtime: str) -> tuple[int, list[str]]:
