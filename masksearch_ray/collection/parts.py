@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from masksearch_ray.collection.cache import cache_fetcher, cache_key
 from masksearch_ray.collection.counts import IndexFile, Kind, open_part, whole_part
 from masksearch_ray.collection.encode import count_masks, join_blocks
-from masksearch_ray.collection.fetch import Fetcher
 from masksearch_ray.collection.interrupt import locked
 from masksearch_ray.collection.layout import INDEX, INDEXES, part_key, segment_key, spec_key
 from masksearch_ray.collection.manifest import Manifest
@@ -155,8 +155,13 @@ class SegmentIndex:
     manifest : Manifest
     specs : callable
         What the parts built later hold.
-    cache : Storage, optional
+    cache : Storage
         Keeps an index that cannot be written to the collection.
+
+    Attributes
+    ----------
+    cached : bool
+        Whether the file with the CHI is not in the collection, but in the cache.
     """
 
     def __init__(
@@ -165,13 +170,14 @@ class SegmentIndex:
         pixels: PixelSource,
         manifest: Manifest,
         specs: Callable[[], tuple[PartSpec, ...]],
-        cache: Storage | None = None,
+        cache: Storage,
     ) -> None:
         self._context = context
         self._pixels = pixels
         self._manifest = manifest
         self._specs = specs
-        self._cache = cache
+        self._cache = cache_fetcher(cache)
+        self.cached = False
         self._lock = threading.Lock()
         self._main: IndexFile | None = None
         self._parts: dict[str, IndexFile | None] = {}
@@ -244,27 +250,32 @@ class SegmentIndex:
         entry, fetcher = self._context.entry, self._context.fetcher
         if INDEX in entry.objects:
             return IndexFile.open(fetcher, segment_key(entry.id, INDEX), entry.objects[INDEX])
-        key = part_key(entry.id, _hash(spec_to_json(self._manifest.spec)))
+        spec = _hash(spec_to_json(self._manifest.spec))
+        key, spare = part_key(entry.id, spec), cache_key(fetcher.storage.url, entry, spec)
         found = open_part(fetcher, key, entry.id)
-        if found is None and self._cache is not None:
-            found = open_part(Fetcher(self._cache, fetcher.counter), key, entry.id)
-        return found if found is not None else self._build_main(key)
+        if found is None:
+            # A cache may be damaged or out of reach: the index can be built again.
+            with contextlib.suppress(StorageError):
+                found = open_part(self._cache, spare, entry.id)
+            self.cached = found is not None
+        return found if found is not None else self._build_main(key, spare)
 
-    def _build_main(self, key: str) -> IndexFile:
+    def _build_main(self, key: str, spare: str) -> IndexFile:
         """Index a segment that came without an index, and keep it where that is allowed."""
         spec, fetcher = self._manifest.spec, self._context.fetcher
         rois = self._possible(rois_for(spec.rois, self._manifest.schema))
         data = build_part(self._context, self._pixels, self._manifest, rois, spec.edges, True)
+        name = self._context.entry.id
         try:
-            fetcher.storage.put_if_absent(key, data)
-        except ExistsError:
-            pass  # another reader was quicker, with the same bytes
+            with contextlib.suppress(ExistsError):  # another reader was quicker
+                fetcher.storage.put_if_absent(key, data)
+            return whole_part(fetcher, key, name, data)
         except StorageError:
             # Read-only, or full: a query need not fail for an index that is at hand.
-            if self._cache is not None:
-                with contextlib.suppress(StorageError):
-                    self._cache.put(key, data)
-        return whole_part(fetcher, key, self._context.entry.id, data)
+            self.cached = True
+            with contextlib.suppress(StorageError):
+                self._cache.storage.put(spare, data)
+            return whole_part(self._cache, spare, name, data)
 
 
 def resolve_rois(rois: Sequence[Roi] | str, schema: pa.Schema) -> tuple[Roi, ...]:

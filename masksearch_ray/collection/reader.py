@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from masksearch_ray.collection.cache import user_cache
 from masksearch_ray.collection.counter import ReadCounter
 from masksearch_ray.collection.fetch import Fetcher
 from masksearch_ray.collection.layout import ROWS, delete_key, segment_key
@@ -186,6 +187,13 @@ class SegmentReader:
         return build_part(context, pixels, self._manifest, rois, spec.edges, False, progress)
 
     @property
+    def index_cached(self) -> bool:
+        """Whether its index, as far as it was asked for, is kept outside the collection."""
+        with self._lock:
+            index: SegmentIndex | None = self._kept.get("index")
+        return index is not None and index.cached
+
+    @property
     def nbytes(self) -> int:
         """Bytes of index columns in memory."""
         return self._index().nbytes
@@ -313,13 +321,13 @@ class CollectionReader:
     storage : Storage
     manifest : Manifest
     cache : Storage, optional
-        Keeps an index that cannot be written to the collection.
+        Keeps an index that cannot be written to the collection; by default the user's cache.
     """
 
     def __init__(self, storage: Storage, manifest: Manifest, cache: Storage | None = None) -> None:
         self.storage = storage
         self.manifest = manifest
-        self.cache = cache
+        self.cache = cache if cache is not None else user_cache()
         self._lock = threading.Lock()
         self._segments: dict[int, SegmentReader] = {}
         self._specs: tuple[PartSpec, ...] | None = None

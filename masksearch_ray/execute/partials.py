@@ -185,6 +185,8 @@ class ShardStats:
     seconds : float
     stages : dict of str to float
         Seconds by kind of work.
+    segments_cached : frozenset of int
+        Segments whose index is kept in the cache, as the collection cannot be written to.
     """
 
     rows_total: int = 0
@@ -195,6 +197,7 @@ class ShardStats:
     bytes_read: int = 0
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
+    segments_cached: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

@@ -208,6 +208,7 @@ def total_of(parts: list[ShardStats]) -> ShardStats:
         whole = replace(
             whole,
             stages=stages,
+            segments_cached=whole.segments_cached | part.segments_cached,
             **{name: getattr(whole, name) + getattr(part, name) for name in _SUMMED},
         )
     return whole

@@ -71,6 +71,7 @@ class Worker:
                 bytes_read=spent.bytes,
                 seconds=time.perf_counter() - began,
                 stages=spent.seconds,
+                segments_cached=self._cached(task),
             )
         )
 
@@ -85,6 +86,10 @@ class Worker:
             return self.segments
         owned: list[int] = np.unique(task.members.segments).tolist()
         return owned
+
+    def _cached(self, task: ShardTask) -> frozenset[int]:
+        owned = self._owned(task)
+        return frozenset(s for s in owned if self.reader.segment(s).index_cached)
 
     def _query(self, task: ShardTask) -> ShardQuery:
         key = (task.query_id, task.members is not None)

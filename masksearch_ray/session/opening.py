@@ -115,7 +115,8 @@ def open(
     storage_options : mapping, optional
         For object storage, as fsspec takes them.
     cache : str or path, optional
-        Folder in which parts of the index are kept where the collection is read-only.
+        Folder in which parts of the index are kept where the collection is read-only; by
+        default one in the user's cache directory.
     version : int, optional
         An older version; such a collection cannot be written to.
 

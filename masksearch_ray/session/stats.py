@@ -36,6 +36,8 @@ class Stats:
         Times that the coordinator waited for all shards.
     shards : mapping of int to ShardStats
         The same by shard.
+    index_cached : int
+        Segments whose index is kept in the cache, as the collection cannot be written to.
     """
 
     rows_total: int = 0
@@ -49,6 +51,7 @@ class Stats:
     stages: Mapping[str, float] = field(default_factory=dict)
     round_trips: int = 0
     shards: Mapping[int, ShardStats] = field(default_factory=dict)
+    index_cached: int = 0
 
     @classmethod
     def of(
@@ -67,6 +70,7 @@ class Stats:
             stages=total.stages,
             round_trips=trips,
             shards=shards,
+            index_cached=len(total.segments_cached),
         )
 
 
@@ -82,6 +86,11 @@ def explain_stats(stats: Stats) -> list[str]:
         f"  bytes read: {stats.bytes_read:,}",
         f"  time: {_times(stats.stages)}",
     ]
+    if stats.index_cached:
+        lines.append(
+            f"  index kept in the cache, as the collection cannot be written to: "
+            f"{stats.index_cached:,} segments"
+        )
     for shard, held in sorted(stats.shards.items()):
         lines.append(
             f"  shard {shard}: {held.rows_total:,} rows, {held.rows_verified:,} verified, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -146,3 +147,72 @@ def test_who_waits_for_the_index_goes_on(
     thread.join()
     assert len(failed) == (first is not None)
     assert len(parts(col)) == 1
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "masksearch_ray"
+
+
+@pytest.fixture
+def closed(tmp_path: Path, files: list[Path]) -> Path:
+    """Folder of a collection in which no index can be kept."""
+    url = tmp_path / "held"
+    with ms.create(url) as col:
+        col.register(str(files[0].parent))
+    (url / "indexes").write_bytes(b"in the way")
+    return url
+
+
+def kept(cache: Path) -> list[Path]:
+    return [path for path in cache.rglob("*") if path.is_file()]
+
+
+def test_an_index_that_cannot_be_kept_there_is_in_the_cache(
+    closed: Path, cache: Path, files: list[Path]
+) -> None:
+    size = sum(path.stat().st_size for path in files)
+    for first in (True, False):
+        with ms.open(closed) as col:
+            result = col.sql(COUNT)
+            assert result.table["mask_id"].to_pylist() == matching(files)
+            assert result.stats.index_cached == 1
+            assert (result.stats.bytes_read > size) == first
+            assert "index kept in the cache" in col.explain(f"EXPLAIN ANALYZE {COUNT}")
+            assert len(kept(cache)) == 1
+
+
+def test_a_copy_has_a_cache_of_its_own(closed: Path, cache: Path, files: list[Path]) -> None:
+    with ms.open(closed) as col:
+        col.sql(COUNT).table  # noqa: B018
+    with ms.open(shutil.copytree(closed, closed.with_name("copy"))) as copy:
+        assert copy.sql(COUNT).table["mask_id"].to_pylist() == matching(files)
+    assert len(kept(cache)) == 2
+
+
+def test_a_damaged_cache_is_made_anew(closed: Path, cache: Path, files: list[Path]) -> None:
+    for data in (b"nothing of an index", b""):
+        for path in kept(cache):
+            path.write_bytes(data)
+        with ms.open(closed) as col:
+            assert col.sql(COUNT).table["mask_id"].to_pylist() == matching(files)
+    (path,) = kept(cache)
+    assert path.stat().st_size > 1000
+
+
+def test_the_cache_is_for_what_cannot_be_written(
+    col: ms.Collection, cache: Path, files: list[Path]
+) -> None:
+    result = col.sql(COUNT)
+    assert result.table["mask_id"].to_pylist() == matching(files)
+    assert result.stats.index_cached == 0
+    assert "cache" not in col.explain(f"EXPLAIN ANALYZE {COUNT}")
+    assert not cache.exists()
+
+
+def test_no_cache_either_is_no_harm(closed: Path, cache: Path, files: list[Path]) -> None:
+    cache.parent.write_bytes(b"in the way, too")
+    with ms.open(closed) as col:
+        for _ in range(2):
+            assert col.sql(COUNT).table["mask_id"].to_pylist() == matching(files)
