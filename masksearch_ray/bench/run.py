@@ -193,10 +193,10 @@ def _questions(workload: Workload) -> list[_Question]:
     x0, y0, x1, y1 = (side * edge // 448 for edge in (50, 50, 200, 200))
     box = np.array([x0, y0, x1, y1], np.int32)
     return [
-        _filter("filter, constant box", f"box({x0}, {y0}, {x1}, {y1})", box, numpy),
-        _filter("filter, box of each mask", "object_box", workload.boxes, numpy),
+        _filter("filter, one box", f"box({x0}, {y0}, {x1}, {y1})", box, numpy),
+        _filter("filter, own box", "object_box", workload.boxes, numpy),
         _Question(
-            f"top {_K}, share of each mask's box",
+            f"top {_K}, share",
             f"SELECT mask_id FROM masks ORDER BY CP(mask, object_box, ({_LOW}, 1.0))"
             f" / area(object_box) LIMIT {_K}",
             lambda: numpy.lowest(workload.boxes, _LOW, _K),

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from masksearch_ray.cli.help import option, repeated
+
 __all__ = [
     "Bins",
     "Boxes",
@@ -56,129 +58,113 @@ Source = Annotated[
 ]
 Metadata = Annotated[
     list[str],
-    typer.Option(
+    repeated(
         "--metadata",
         "-m",
         metavar="FILE",
         help="CSV, Parquet or JSON lines, one row a mask, joined by file name; may be repeated.",
-        rich_help_panel=_META,
-        show_default=False,
-        default_factory=list,
+        group=_META,
     ),
 ]
 On = Annotated[
     str | None,
-    typer.Option(
+    option(
         metavar="COLUMN",
         help="Its column of file names; else file, filename, path, …",
-        rich_help_panel=_META,
-        show_default=False,
+        group=_META,
     ),
 ]
 Boxes = Annotated[
     list[str],
-    typer.Option(
+    repeated(
         "--box",
         metavar="NAME=FROM",
         help="A column of boxes, from four columns x0,y0,x1,y1, from one column of lists, "
         "from xywh:x,y,w,h, or from coco:FILE.json; may be repeated.",
-        rich_help_panel=_META,
-        show_default=False,
-        default_factory=list,
+        group=_META,
     ),
 ]
 Images = Annotated[
     str | None,
-    typer.Option(
+    option(
         metavar="FOLDER",
         help="The images, found by the masks' names; fills image_path.",
-        rich_help_panel=_META,
-        show_default=False,
+        group=_META,
     ),
 ]
 Constants = Annotated[
     list[str],
-    typer.Option(
+    repeated(
         "--set",
         metavar="NAME=VALUE",
         help="A column with one value for all, such as model_id=1; may be repeated.",
-        rich_help_panel=_META,
-        show_default=False,
-        default_factory=list,
+        group=_META,
     ),
 ]
 MaskColumn = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--column",
         metavar="NAME",
         help="Column of a table, or array of a Zarr group, that holds the masks.",
-        rich_help_panel=_FROM,
-        show_default=False,
+        group=_FROM,
     ),
 ]
 Key = Annotated[
     str | None,
-    typer.Option(
+    option(
         metavar="COLUMN",
         help="Column of a table that names the masks.",
-        rich_help_panel=_FROM,
-        show_default=False,
+        group=_FROM,
     ),
 ]
 Shape = Annotated[
     str | None,
-    typer.Option(
+    option(
         metavar="HEIGHT,WIDTH",
         help="Of masks in flat lists.",
-        rich_help_panel=_FROM,
-        show_default=False,
+        group=_FROM,
     ),
 ]
 Round = Annotated[
     Floats | None,
-    typer.Option(
+    option(
         "--dtype",
         help="Round masks of other floats to this type; float64 is not stored.",
-        rich_help_panel=_FROM,
-        show_default=False,
+        group=_FROM,
     ),
 ]
 Domain = Annotated[
     str | None,
-    typer.Option(
+    option(
         metavar="LOW,HIGH",
         help="Smallest and largest value of a pixel; 0,1 by default.",
-        rich_help_panel=_NEW,
-        show_default=False,
+        group=_NEW,
     ),
 ]
 NanPolicy = Annotated[
     Nan | None,
-    typer.Option(
+    option(
         help="Whether masks may hold NaN; reject by default.",
-        rich_help_panel=_NEW,
-        show_default=False,
+        group=_NEW,
     ),
 ]
 Cell = Annotated[
     int | None,
-    typer.Option(
+    option(
         metavar="PIXELS",
         min=1,
         help="Side of the index's cells; by the masks' size by default.",
-        rich_help_panel=_NEW,
-        show_default=False,
+        group=_NEW,
     ),
 ]
 Bins = Annotated[
     int | None,
-    typer.Option(
+    option(
         metavar="N",
         min=1,
         help="Bins of the index; 20 by default, 256 make every count on uint8 masks exact "
         "where a region has a histogram.",
-        rich_help_panel=_NEW,
-        show_default=False,
+        group=_NEW,
     ),
 ]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from masksearch_ray.cli.help import add_command
+from masksearch_ray.cli.help import add_command, option
 from masksearch_ray.cli.opening import opened
-from masksearch_ray.cli.options import Collection, Parameters, Region, StorageOption, Version
+from masksearch_ray.cli.options import Cache, Collection, Parameters, Region, StorageOption, Version
 from masksearch_ray.cli.output import say
 from masksearch_ray.cli.parse import box_or_text, named_values
 from masksearch_ray.cli.pictures import Overlay, Painter
@@ -42,11 +42,10 @@ Ids = Annotated[
 ]
 Query = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--sql",
         metavar="SQL",
         help="Get the masks that a query finds: its answer has a column mask_id.",
-        show_default=False,
     ),
 ]
 Out = Annotated[
@@ -66,30 +65,27 @@ FileFormat = Annotated[
 ]
 OverlayOption = Annotated[
     bool | None,
-    typer.Option(
+    option(
         "--overlay/--no-overlay",
         help="Heat maps over the images (an image that is missing is an error), or alone; "
         "by default over those images that are known and there.",
-        show_default=False,
     ),
 ]
 ImageFolder = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--images",
         metavar="FOLDER",
         help="Where relative paths of images begin.",
-        show_default=False,
     ),
 ]
 Side = Annotated[
     int | None,
-    typer.Option(
+    option(
         "--size",
         metavar="PIXELS",
         min=1,
         help="Longer side of the pictures; by default that of mask or image, at least 256.",
-        show_default=False,
     ),
 ]
 
@@ -120,6 +116,7 @@ def get(
     size: Side = None,
     roi: Region = None,
     version: Version = None,
+    cache: Cache = None,
 ) -> None:
     """Write masks to files: FOLDER/<mask_id>.npy and .png.
 
@@ -127,7 +124,7 @@ def get(
     """
     if bool(mask_id) == (sql is not None):
         raise InputError("get wants mask_ids, or --sql with a query that finds them")
-    with opened(collection, storage_option, version=version) as col:
+    with opened(collection, storage_option, version=version, cache=cache) as col:
         ids = mask_id or []
         if sql is not None:
             region = None if roi is None else box_or_text(roi)

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-__all__ = ["Command", "Group", "add_command"]
+__all__ = ["Command", "Group", "add_command", "option", "repeated"]
 
 _COMMANDS = "Commands"
 _OPTIONS = "Options"
@@ -41,6 +41,26 @@ def add_command(
         rich_help_panel=group,
         epilog="\n".join(examples),
     )(function)
+
+
+def option(*names: str, group: str | None = None, **how: Any) -> Any:
+    """Describe an option that may be left out, so that its help shows no default.
+
+    Parameters
+    ----------
+    *names : str
+        By default the name of the parameter.
+    group : str, optional
+        Heading under which its help stands.
+    **how
+        As `typer.Option` takes it.
+    """
+    return typer.Option(*names, rich_help_panel=group, show_default=False, **how)
+
+
+def repeated(*names: str, group: str | None = None, **how: Any) -> Any:
+    """Describe an option that may be given several times; see `option`."""
+    return option(*names, group=group, default_factory=list, **how)
 
 
 class Command(TyperCommand):

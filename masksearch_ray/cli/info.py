@@ -10,7 +10,7 @@ import typer
 
 from masksearch_ray.cli.help import add_command
 from masksearch_ray.cli.opening import opened
-from masksearch_ray.cli.options import Collection, StorageOption, Version
+from masksearch_ray.cli.options import Cache, Collection, StorageOption, Version
 from masksearch_ray.cli.output import show_table
 from masksearch_ray.cli.parse import named_values
 from masksearch_ray.cli.text import count, percent, size
@@ -41,6 +41,7 @@ def info(
     version: Version = None,
     values: Values = False,
     as_json: AsJson = False,
+    cache: Cache = None,
 ) -> None:
     """Say what is in a collection: masks, columns, index, bytes."""
     from masksearch_ray.collection.parts import list_specs
@@ -56,7 +57,7 @@ def info(
         for spec in list_specs(storage)
     ]
     if values:
-        facts["values"] = _values(collection, storage_option, manifest.version)
+        facts["values"] = _values(collection, storage_option, manifest.version, cache)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
@@ -118,8 +119,10 @@ def _columns(manifest: Manifest) -> dict[str, str]:
     return {field.name: named.get(field.type, str(field.type)) for field in manifest.schema}
 
 
-def _values(url: str, storage_option: list[str], version: int) -> dict[str, list[float]]:
-    with opened(url, storage_option, version=version) as col:
+def _values(
+    url: str, storage_option: list[str], version: int, cache: str | None
+) -> dict[str, list[float]]:
+    with opened(url, storage_option, version=version, cache=cache) as col:
         edges, counts = col.histogram()
     return {"edges": edges.tolist(), "pixels": counts.tolist()}
 

@@ -22,6 +22,7 @@ def opened(
     runtime: RuntimeName = RuntimeName.local,
     address: str | None = None,
     version: int | None = None,
+    cache: str | None = None,
 ) -> Iterator[Collection]:
     """Open a collection; whatever its runtime started ends with the block."""
     import masksearch_ray as ms
@@ -32,5 +33,6 @@ def opened(
         address=address,
         storage_options=named_values(storage, "--storage-option"),
         version=version,
+        cache=cache,
     ) as collection:
         yield collection

@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from masksearch_ray.cli.help import option, repeated
+
 __all__ = [
     "Address",
+    "Cache",
     "Collection",
     "Format",
     "MostRows",
@@ -58,18 +61,14 @@ Collection = Annotated[
 ]
 Version = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", min=0, help="An older version in place of the latest.", show_default=False
-    ),
+    option(metavar="N", min=0, help="An older version in place of the latest."),
 ]
 StorageOption = Annotated[
     list[str],
-    typer.Option(
+    repeated(
         metavar="NAME=VALUE",
         help="An option of the storage's client, such as endpoint_url; may be repeated.",
-        rich_help_panel=WHERE,
-        show_default=False,
-        default_factory=list,
+        group=WHERE,
     ),
 ]
 RuntimeOption = Annotated[
@@ -78,44 +77,47 @@ RuntimeOption = Annotated[
 ]
 Address = Annotated[
     str | None,
-    typer.Option(
+    option(
         metavar="ADDRESS",
         help="Ray cluster; else RAY_ADDRESS, else a private instance on this machine.",
-        rich_help_panel=WHERE,
-        show_default=False,
+        group=WHERE,
+    ),
+]
+Cache = Annotated[
+    str | None,
+    option(
+        metavar="FOLDER",
+        help="Keep what queries add to the index here where the collection is read-only.",
+        group=WHERE,
     ),
 ]
 Parameters = Annotated[
     list[str],
-    typer.Option(
+    repeated(
         "--param",
         "-p",
         metavar="NAME=VALUE",
         help="Value of :NAME: a number, true, false, null, else text ('7' in quotes is text); "
         "may be repeated.",
-        rich_help_panel=QUERY,
-        show_default=False,
-        default_factory=list,
+        group=QUERY,
     ),
 ]
 Region = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--roi",
         metavar="REGION",
         help="What roi means: x0,y0,x1,y1, a column of boxes, or any region of SQL.",
-        rich_help_panel=QUERY,
-        show_default=False,
+        group=QUERY,
     ),
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option(
+    option(
         metavar="SECONDS",
         min=0,
         help="Give up after so long.",
-        rich_help_panel=QUERY,
-        show_default=False,
+        group=QUERY,
     ),
 ]
 UseIndex = Annotated[
@@ -128,23 +130,21 @@ UseIndex = Annotated[
 ]
 OutputFormat = Annotated[
     Format | None,
-    typer.Option(
+    option(
         "--format",
         "-f",
         help="How the answer is written; by default as FILE's ending says, else a table.",
-        rich_help_panel=RESULT,
-        show_default=False,
+        group=RESULT,
     ),
 ]
 OutputFile = Annotated[
     Path | None,
-    typer.Option(
+    option(
         "--output",
         "-o",
         metavar="FILE",
         help="Write to a file (.csv, .json, .jsonl, .parquet).",
-        rich_help_panel=RESULT,
-        show_default=False,
+        group=RESULT,
     ),
 ]
 MostRows = Annotated[

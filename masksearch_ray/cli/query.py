@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,7 @@ from masksearch_ray.cli.help import add_command
 from masksearch_ray.cli.opening import opened
 from masksearch_ray.cli.options import (
     Address,
+    Cache,
     Collection,
     MostRows,
     OutputFile,
@@ -85,24 +87,20 @@ def sql(
     stats: ShowStats = False,
     runtime: RuntimeOption = RuntimeName.local,
     address: Address = None,
+    cache: Cache = None,
 ) -> None:
     """Answer a query.
 
     The answer is a table on standard output; --format and --output choose CSV, JSON (one array),
-    JSON lines or Parquet. Tables round floats to six digits, the other formats do not.
+    JSON lines or Parquet. Tables round floats to six digits, the other formats do not. Whatever the
+    format, rows are written when the whole answer is known, and in the order of the answer.
     """
     destination = Destination(format, output, rows)
     destination.chosen  # noqa: B018 - a query may take long: refuse a wrong destination first
     text = statement_text(statement)
-    values = named_values(param, "--param")
-    with opened(collection, storage_option, runtime, address, version) as col:
-        result = col.sql(
-            text,
-            values,
-            roi=None if roi is None else box_or_text(roi),
-            timeout=timeout,
-            use_index=use_index,
-        )
+    asked = _asked(param, roi, timeout, use_index)
+    with opened(collection, storage_option, runtime, address, version, cache) as col:
+        result = col.sql(text, **asked)
         emit(result.table, destination)
         if stats:
             say(stats_line(result.stats))
@@ -122,21 +120,28 @@ def explain(
     version: Version = None,
     runtime: RuntimeOption = RuntimeName.local,
     address: Address = None,
+    cache: Cache = None,
 ) -> None:
     """Show how a query would be answered; with --analyze, how it was."""
     text = statement_text(statement)
     if analyze and not text.lstrip().upper().startswith("EXPLAIN"):
         text = f"EXPLAIN ANALYZE {text}"
-    values = named_values(param, "--param")
-    with opened(collection, storage_option, runtime, address, version) as col:
-        told = col.explain(
-            text,
-            values,
-            roi=None if roi is None else box_or_text(roi),
-            timeout=timeout,
-            use_index=use_index,
-        )
+    asked = _asked(param, roi, timeout, use_index)
+    with opened(collection, storage_option, runtime, address, version, cache) as col:
+        told = col.explain(text, **asked)
     typer.echo(told)
+
+
+def _asked(
+    param: Sequence[str], roi: str | None, timeout: float | None, use_index: bool
+) -> dict[str, Any]:
+    """Everything asked besides the text."""
+    return {
+        "params": named_values(param, "--param"),
+        "roi": None if roi is None else box_or_text(roi),
+        "timeout": timeout,
+        "use_index": use_index,
+    }
 
 
 def statement_text(statement: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
 import time
 from pathlib import Path
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 _GROUP = "Try it"
-_COLUMNS = ("query", "rows", "verified", "KB read", "first ms", "ms", "NumPy ms", "ratio")
+_COLUMNS = ("query", "rows", "verified", "KB", "first", "ms", "NumPy ms", "ratio")
 
 Out = Annotated[
     Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where collection and picture go.")
@@ -83,17 +85,18 @@ def demo(
             case Ending():
                 _show_ending(part)
             case _:
-                print(part, flush=True)
+                print(_wrapped(part), flush=True)
     print(f"\nTook {duration(time.perf_counter() - began)}.")
 
 
 def _show_step(step: Step) -> None:
     stats = step.stats
-    print(f"\n== {step.question.title}\n{step.question.asked}\n")
+    print(f"\n== {step.question.title}\n{_wrapped(step.question.asked)}\n")
     print(textwrap.indent(step.question.sql, "    "), end="\n\n")
     emit(step.table, Destination())
+    print(f"\n{_wrapped(f'-> {step.note}', '   ')}")
     print(
-        f"\n-> {step.note}\n   {duration(stats.seconds)}; the index decided "
+        f"   {duration(stats.seconds)}; the index decided "
         f"{count(stats.rows_decided_by_index)} of {count(stats.rows_selected, 'row')}; read: "
         f"{count(stats.tiles_read)} of {count(stats.tiles_total, 'tile')}, "
         f"{size(stats.bytes_read)}",
@@ -101,9 +104,19 @@ def _show_step(step: Step) -> None:
     )
 
 
+def _wrapped(sentence: str, indent: str = "") -> str:
+    """Break a sentence between words where a terminal would break it anywhere."""
+    if not sys.stdout.isatty():
+        return sentence
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(sentence, width, subsequent_indent=indent)
+
+
 def _show_ending(ending: Ending) -> None:
-    print(f"\n{ending.finding}\n{ending.read}\n{ending.check}\n")
-    print(f"Picture:    {ending.picture}\nCollection: {ending.collection}")
+    print()
+    for sentence in (str(ending.finding), ending.read, ending.check):
+        print(_wrapped(sentence))
+    print(f"\nPicture:    {ending.picture}\nCollection: {ending.collection}")
 
 
 def bench(
@@ -119,8 +132,9 @@ def bench(
     """Time queries on saliency-like masks, and NumPy beside them.
 
     Answers are compared. NumPy has all masks in memory; the engine's first query has nothing in
-    memory. Times are medians with their smallest and largest; the ratio says how many times as
-    long NumPy takes.
+    memory, the later ones what the first has read. Times are medians with their smallest and
+    largest. The ratio is NumPy's median by the engine's: 2 means that NumPy takes twice as long,
+    0.5 that it takes half as long.
     """
     from masksearch_ray.bench import BenchOptions, run_bench
 
@@ -133,6 +147,7 @@ def bench(
         say(line)
     if destination.chosen is Format.table and destination.file is None:
         show_table(_COLUMNS, _rows(report), right=(4, 5, 6))
+        print(_legend(report))
     else:
         emit(_table(report), destination)
 
@@ -146,12 +161,22 @@ def _told(report: BenchReport) -> list[str]:
         f"runtime {options.runtime}, {count(options.repeats, 'repeat')}",
         f"ingest: {duration(report.ingest_seconds)}, "
         f"{options.masks / report.ingest_seconds:,.0f} masks/s; "
-        f"{size(report.raw_bytes)} as given, pixels {size(report.pixel_bytes)}, index "
+        f"{size(report.raw_bytes)} as given",
+        f"stored: pixels {size(report.pixel_bytes)}, index "
         f"{size(report.index_bytes)} ({percent(report.index_bytes, report.pixel_bytes)} of them)",
-        f"bounds of all masks from memory: {duration(report.bounds_seconds)}, "
-        f"{1e9 * per_mask:,.0f} ns a mask, the query's own overhead included",
+        f"a query for the bounds of all masks: {duration(report.bounds_seconds)}, "
+        f"{1e9 * per_mask:,.0f} ns a mask",
         "every answer equals NumPy's",
     ]
+
+
+def _legend(report: BenchReport) -> str:
+    return (
+        "\nfirst: ms of the first query, with nothing in memory; verified: rows of which it"
+        "\nread pixels; KB: all that it read"
+        f"\nms, NumPy ms: median (smallest–largest) of {count(report.options.repeats, 'run')}"
+        "\nratio: NumPy's median by the engine's; above 1 the engine is quicker"
+    )
 
 
 def _rows(report: BenchReport) -> list[tuple[object, ...]]:
@@ -160,8 +185,8 @@ def _rows(report: BenchReport) -> list[tuple[object, ...]]:
             query.name,
             query.rows,
             query.verified,
-            round(query.bytes_read / 1000, 1),
-            f"{1000 * query.first:.1f}",
+            round(query.bytes_read / 1000),
+            _milliseconds(query.first),
             _spread(query.engine),
             _spread(query.numpy),
             round(query.ratio, 1),
@@ -171,7 +196,12 @@ def _rows(report: BenchReport) -> list[tuple[object, ...]]:
 
 
 def _spread(times: Spread) -> str:
-    return f"{1000 * times.median:.1f} ({1000 * times.low:.1f}–{1000 * times.high:.1f})"
+    median, low, high = map(_milliseconds, (times.median, times.low, times.high))
+    return f"{median} ({low}–{high})"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:,.{0 if seconds >= 0.01 else 1}f}"
 
 
 def _table(report: BenchReport) -> pa.Table:
