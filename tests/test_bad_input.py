@@ -288,4 +288,9 @@ def test_places_that_cannot_be_written(refuses: Refusals, tmp_path: Path) -> Non
     (tmp_path / "folder.csv").mkdir()
     assert "folder.csv" in refuses.end(1, *asked, tmp_path / "folder.csv")
     assert list((tmp_path / "folder.csv").iterdir()) == []
+    full = tmp_path / "full.csv"
+    full.symlink_to("/dev/full")
+    assert "No space left" in refuses.end(1, *asked, full)
+    assert Path("/dev/full").is_char_device()
+    assert full.is_symlink()
     assert "mask_id 99" in refuses.end(2, "get", refuses.path, 99, "--out", tmp_path / "out")

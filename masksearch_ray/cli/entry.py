@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         out failed, 130 after Ctrl-C.
     """
     arguments, debug = _without_debug(sys.argv[1:] if argv is None else argv)
+    if sys.stdout is None:  # closed, as by `>&-`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
         with warnings.catch_warnings():
             if not debug:  # of libraries about bad files: the error says it in one line

@@ -281,14 +281,22 @@ def _csv_cell(value: object) -> object:
 
 
 class _replacing:
-    """Write a file beside its place and move it there when it is whole."""
+    """Write a file beside its place and move it there when it is whole.
+
+    A link stays, and what it leads to is replaced; pipes and devices (``/dev/null``) are written to.
+    """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._is_stream = file.exists() and not (file.is_file() or file.is_dir())
+        self._file = file if self._is_stream else Path(os.path.realpath(file))
+        self._beside: str | None = None
 
     def __enter__(self) -> BinaryIO:
         try:
-            handle, self._name = tempfile.mkstemp(
+            if self._is_stream:
+                self._stream: BinaryIO = open(self._file, "wb")
+                return self._stream
+            handle, self._beside = tempfile.mkstemp(
                 dir=self._file.parent, prefix=f".{self._file.name}."
             )
         except OSError as error:
@@ -299,14 +307,14 @@ class _replacing:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             self._stream.close()
-            if error is None:
+            if error is None and self._beside:
                 umask = os.umask(0)
                 os.umask(umask)
-                os.chmod(self._name, 0o666 & ~umask)
-                os.replace(self._name, self._file)
+                os.chmod(self._beside, 0o666 & ~umask)
+                os.replace(self._beside, self._file)
         except OSError as failure:
             error = failure
-        if error is not None:
-            Path(self._name).unlink(missing_ok=True)
+        if error is not None and self._beside:
+            Path(self._beside).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise FailedError(f"{self._file}: {error.strerror or error}") from error
