@@ -283,7 +283,7 @@ def _csv_cell(value: object) -> object:
 class _replacing:
     """Write a file beside its place and move it there when it is whole.
 
-    A link stays, and what it leads to is replaced; pipes and devices (``/dev/null``) are written to.
+    A link stays: what it leads to is replaced. Pipes and devices (``/dev/null``) are written to.
     """
 
     def __init__(self, file: Path) -> None:
