@@ -14,6 +14,7 @@ from masksearch_ray.cli.build_options import (
     Constants,
     Domain,
     Images,
+    InPlace,
     Key,
     MaskColumn,
     Metadata,
@@ -105,7 +106,7 @@ def ingest(
 
 def register(
     collection: Collection,
-    source: Source,
+    source: InPlace,
     metadata: Metadata,
     box: Boxes,
     set_: Constants,

@@ -17,6 +17,7 @@ __all__ = [
     "Domain",
     "Floats",
     "Images",
+    "InPlace",
     "Key",
     "MaskColumn",
     "Metadata",
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 _META = "What is known of the masks"
-_NEW = "Where the collection is new"
+_NEW = "Where the collection is new or empty"
 _FROM = "How masks lie in the source"
 
 
@@ -56,6 +57,14 @@ Source = Annotated[
         show_default=False,
     ),
 ]
+InPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="Folder, prefix or file of .npy or .png masks.",
+        show_default=False,
+    ),
+]
 Metadata = Annotated[
     list[str],
     repeated(
@@ -70,7 +79,7 @@ On = Annotated[
     str | None,
     option(
         metavar="COLUMN",
-        help="Its column of file names; else file, filename, path, …",
+        help="FILE's column of file names; else file, filename, path, …",
         group=_META,
     ),
 ]

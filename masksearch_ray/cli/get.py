@@ -38,7 +38,7 @@ class Files(StrEnum):
 
 Ids = Annotated[
     list[int] | None,
-    typer.Argument(metavar="[MASK_ID]...", help="Masks to get.", show_default=False),
+    typer.Argument(metavar="MASK_ID", help="Masks to get.", show_default=False),
 ]
 Query = Annotated[
     str | None,

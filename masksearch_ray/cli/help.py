@@ -79,7 +79,10 @@ class Command(TyperCommand):
                 argument = parameter.param_type_name == "argument"
                 group = getattr(parameter, "rich_help_panel", None)
                 group = _ARGUMENTS if argument else group or _OPTIONS
-                groups.setdefault(group, []).append(record)
+                # Of an argument the usage says whether it is required, and its help what it is.
+                name, told = record
+                plain = (name.partition(" <")[0], told.removesuffix("[required]").rstrip())
+                groups.setdefault(group, []).append(plain if argument else record)
         # What every command has is least interesting.
         groups[_OPTIONS] = groups.pop(_OPTIONS, [])
         _write(groups, formatter)

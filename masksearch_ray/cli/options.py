@@ -87,7 +87,8 @@ Cache = Annotated[
     str | None,
     option(
         metavar="FOLDER",
-        help="Keep what queries add to the index here where the collection is read-only.",
+        help="Where the index of registered masks is kept if the collection is read-only; by "
+        "default in the user's cache.",
         group=WHERE,
     ),
 ]

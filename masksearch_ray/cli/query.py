@@ -161,10 +161,12 @@ def statement_text(statement: str) -> str:
 def stats_line(stats: Stats) -> str:
     """How much the index decided and how much was read, in a line."""
     decided = percent(stats.rows_decided_by_index, stats.rows_selected)
+    cached = f"; index of {count(stats.index_cached, 'segment')} in a cache"
     return (
         f"{count(stats.rows_selected)} of {count(stats.rows_total, 'row')} selected: "
         f"{count(stats.rows_decided_by_index)} decided by the index ({decided}), "
         f"{count(stats.rows_verified)} verified; "
         f"{count(stats.tiles_read)} of {count(stats.tiles_total, 'tile')} and "
         f"{size(stats.bytes_read)} read; {duration(stats.seconds)}"
+        f"{cached if stats.index_cached else ''}"
     )
