@@ -13,6 +13,8 @@ from masksearch_ray.model.grid import Grid
 
 __all__ = ["BoxCoverage", "ConstantCoverage", "Coverage", "DenseCoverage", "shape_of"]
 
+Ends = npt.NDArray[np.integer[Any]]
+
 
 @dataclass(frozen=True, eq=False)
 class ConstantCoverage:
@@ -56,25 +58,31 @@ class BoxCoverage:
     @property
     def cells(self) -> npt.NDArray[np.int32]:
         """Cells that hold pixels of the region in any mask: int32, ascending."""
-        grid = self.grid
-        x0, y0, x1, y1 = self.boxes
-        if self.outside:
-            every = ((x0 <= 0) & (y0 <= 0) & (x1 >= grid.width) & (y1 >= grid.height)).all()
-            return np.arange(0 if every else grid.cells, dtype=np.int32)
-        held = (x0 < x1) & (y0 < y1)
+        grid, cell = self.grid, self.grid.cell
+        held = (self.boxes[0] < self.boxes[2]) & (self.boxes[1] < self.boxes[3])
+        x0, y0, x1, y1 = (ends[held] for ends in self.boxes)
+        if not self.outside:
+            touched = self._boxes_over(x0 // cell, y0 // cell, -(-x1 // cell), -(-y1 // cell))
+            return np.flatnonzero(touched).astype(np.int32)
+        # The rest of the mask is in a cell unless the box holds all of it.
+        right = np.where(x1 == grid.width, grid.cell_cols, x1 // cell)
+        bottom = np.where(y1 == grid.height, grid.cell_rows, y1 // cell)
+        filled = self._boxes_over(-(-x0 // cell), -(-y0 // cell), right, bottom)
+        return np.flatnonzero(filled < self.boxes.shape[1]).astype(np.int32)
+
+    def _boxes_over(
+        self, left: Ends, top: Ends, right: Ends, bottom: Ends
+    ) -> npt.NDArray[np.int64]:
+        """How many rectangles of cells hold each cell: shape ``(cells,)``."""
+        held = (left < right) & (top < bottom)
+        left, top, right, bottom = left[held], top[held], right[held], bottom[held]
         # Differences marked at a rectangle's corners add up to how many rectangles hold a cell.
-        marks = np.zeros((grid.cell_rows + 1, grid.cell_cols + 1), np.int64)
-        left, right = x0[held] // grid.cell, (x1[held] - 1) // grid.cell + 1
-        top, bottom = y0[held] // grid.cell, (y1[held] - 1) // grid.cell + 1
-        for ys, xs, sign in (
-            (top, left, 1),
-            (top, right, -1),
-            (bottom, left, -1),
-            (bottom, right, 1),
-        ):
-            np.add.at(marks, (ys, xs), sign)
-        touched = marks.cumsum(0).cumsum(1)[:-1, :-1]
-        return np.flatnonzero(touched).astype(np.int32)
+        marks = np.zeros((self.grid.cell_rows + 1, self.grid.cell_cols + 1), np.int64)
+        np.add.at(marks, (top, left), 1)
+        np.add.at(marks, (top, right), -1)
+        np.add.at(marks, (bottom, left), -1)
+        np.add.at(marks, (bottom, right), 1)
+        return marks.cumsum(0).cumsum(1)[:-1, :-1].ravel()
 
     def of(self, rows: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
         """Pixels of each cell in the region, for some masks: int32, shape ``(m, cells)``."""
