@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from masksearch_ray.collection.fetch import Fetcher
 from masksearch_ray.collection.manifest import ObjectEntry
+from masksearch_ray.collection.recent import Recent
 from masksearch_ray.errors import DamagedError, NotFoundError
 from masksearch_ray.index.container import (
     TRAILER_BYTES,
@@ -27,6 +29,19 @@ Counts = npt.NDArray[Any]
 Kind = Literal["chi", "histogram"]
 
 
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """Counts ``(cells, N)`` of a part at a level, and of which cells they are loaded."""
+
+    counts: Counts
+    loaded: npt.NDArray[np.bool_]
+
+    @property
+    def nbytes(self) -> int:
+        # Memory that was never written to takes no room.
+        return int(self.loaded.sum()) * self.counts[:1].nbytes
+
+
 class IndexFile:
     """One file of an index; may be used by several threads.
 
@@ -36,25 +51,30 @@ class IndexFile:
     key : str
     directory : Directory
         Of this file.
+    recent : Recent
+        Keeps columns in memory.
     data : bytes, optional
         The whole file, where it is at hand.
     """
 
     def __init__(
-        self, fetcher: Fetcher, key: str, directory: Directory, data: bytes | None = None
+        self,
+        fetcher: Fetcher,
+        key: str,
+        directory: Directory,
+        recent: Recent[Any],
+        data: bytes | None = None,
     ) -> None:
         self.directory = directory
         self._fetcher = fetcher
         self._key = key
+        self._recent = recent
         self._data = data
         self._parts = {(part.block, part.kind, part.roi): part for part in directory.parts}
         self._lock = threading.Lock()
-        self._counts: dict[tuple[int, int], Counts] = {}
-        self._loaded = np.zeros(len(directory.checksums), np.bool_)
-        self._nbytes = 0
 
     @classmethod
-    def open(cls, fetcher: Fetcher, key: str, head: ObjectEntry) -> IndexFile:
+    def open(cls, fetcher: Fetcher, key: str, head: ObjectEntry, recent: Recent[Any]) -> IndexFile:
         """Open a file whose head is known.
 
         Raises
@@ -63,15 +83,9 @@ class IndexFile:
             If the head is damaged.
         """
         try:
-            return cls(fetcher, key, read_head(fetcher.head(key, head), head.crc32c))
+            return cls(fetcher, key, read_head(fetcher.head(key, head), head.crc32c), recent)
         except ValueError as error:
             raise DamagedError(str(error), fetcher.url(key)) from error
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the columns in memory."""
-        with self._lock:
-            return self._nbytes
 
     def part(self, block: int, kind: Kind, roi: str, cells: int, rows: int) -> Part | None:
         """Find the counts of a block of so many cells and rows; None where there are none.
@@ -101,40 +115,49 @@ class IndexFile:
             Level index to counts, ``(cells, N)``; only the rows of wanted cells are valid.
         """
         with self._lock:
-            frames = np.array(part.frames_of(wanted), np.int64)
-            self._load(part, frames[~self._loaded[frames]].tolist())
-            return {level: self._room(part, level) for level in wanted}
+            levels = {level: self._level(part, level) for level in wanted}
+            missing = {
+                level: cells[~levels[level].loaded[cells]] for level, cells in wanted.items()
+            }
+            self._load(part, part.frames_of(missing), levels)
+            return {level: levels[level].counts for level in wanted}
 
     def bytes_of(self, part: Part, wanted: Mapping[int, npt.NDArray[Any]]) -> int:
         """Bytes that columns of a part take in the file, loaded or not."""
         ranges = self.directory.ranges(part.frames_of(wanted))
         return sum(stop - start for start, stop in ranges)
 
-    def _room(self, part: Part, level: int) -> Counts:
-        key = part.first, level
-        if key not in self._counts:
-            self._counts[key] = np.empty((part.cells, part.rows), part.dtype)
-        return self._counts[key]
+    def _level(self, part: Part, level: int) -> _Level:
+        held: _Level | None = self._recent.get((self._key, part.first, level))
+        if held is not None:
+            return held
+        counts = np.empty((part.cells, part.rows), part.dtype)
+        return _Level(counts, np.zeros(part.cells, np.bool_))
 
-    def _load(self, part: Part, frames: list[int]) -> None:
+    def _load(self, part: Part, frames: Sequence[int], levels: dict[int, _Level]) -> None:
+        """Load frames into `levels`, and into those that they hold besides."""
         for frame, data in zip(frames, self._frames(frames), strict=True):
             try:
                 counts = self.directory.decode(part, frame, data)
             except ValueError as error:
                 raise DamagedError(str(error), self._fetcher.url(self._key)) from error
             for (level, cell), column in zip(part.columns_in(frame), counts, strict=True):
-                self._room(part, level)[cell] = column
-            self._loaded[frame] = True
-            self._nbytes += counts.nbytes
+                if level not in levels:
+                    levels[level] = self._level(part, level)
+                levels[level].counts[cell] = column
+                levels[level].loaded[cell] = True
+        if frames:
+            for level, held in levels.items():
+                self._recent.put((self._key, part.first, level), held, held.nbytes)
 
-    def _frames(self, frames: list[int]) -> list[bytes]:
+    def _frames(self, frames: Sequence[int]) -> list[bytes]:
         ranges = self.directory.ranges(frames)
         if self._data is not None:
             return [self._data[start:stop] for start, stop in ranges]
         return self._fetcher.ranges(self._key, ranges)
 
 
-def open_part(fetcher: Fetcher, key: str, segment: str) -> IndexFile | None:
+def open_part(fetcher: Fetcher, key: str, segment: str, recent: Recent[Any]) -> IndexFile | None:
     """Open an index file that says itself how long its head is; None where there is none.
 
     Raises
@@ -151,9 +174,11 @@ def open_part(fetcher: Fetcher, key: str, segment: str) -> IndexFile | None:
         length, crc = read_trailer(tail, segment)
     except ValueError as error:
         raise DamagedError(str(error), fetcher.url(key)) from error
-    return IndexFile.open(fetcher, key, ObjectEntry(length, crc))
+    return IndexFile.open(fetcher, key, ObjectEntry(length, crc), recent)
 
 
-def whole_part(fetcher: Fetcher, key: str, segment: str, data: bytes) -> IndexFile:
+def whole_part(
+    fetcher: Fetcher, key: str, segment: str, recent: Recent[Any], data: bytes
+) -> IndexFile:
     """Open an index file that is in memory."""
-    return IndexFile(fetcher, key, read_whole(data, segment), data)
+    return IndexFile(fetcher, key, read_whole(data, segment), recent, data)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from masksearch_ray.collection.cache import cache_fetcher, cache_key
 from masksearch_ray.collection.counts import IndexFile, Kind, open_part, whole_part
 from masksearch_ray.collection.encode import count_masks, join_blocks
+from masksearch_ray.collection.fetch import Fetcher
 from masksearch_ray.collection.interrupt import locked
 from masksearch_ray.collection.layout import INDEX, INDEXES, part_key, segment_key, spec_key
 from masksearch_ray.collection.manifest import Manifest
@@ -227,13 +228,6 @@ class SegmentIndex:
                 return False
         return True
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of columns in memory."""
-        with self._lock:
-            files = [self._main, *self._parts.values()]
-        return sum(file.nbytes for file in files if file is not None)
-
     def _find(self, file: IndexFile, block: int, kind: Kind, roi: str) -> Part | None:
         cells = self._context.grids[block].cells if kind == "chi" else 1
         return file.part(block, kind, roi, cells, self._context.entry.blocks[block].rows)
@@ -241,22 +235,25 @@ class SegmentIndex:
     def _part(self, name: str) -> IndexFile | None:
         with self._lock:
             if name not in self._parts:
-                segment = self._context.entry.id
-                key = part_key(segment, name)
-                self._parts[name] = open_part(self._context.fetcher, key, segment)
+                key = part_key(self._context.entry.id, name)
+                self._parts[name] = self._open(self._context.fetcher, key)
             return self._parts[name]
+
+    def _open(self, fetcher: Fetcher, key: str) -> IndexFile | None:
+        return open_part(fetcher, key, self._context.entry.id, self._context.recent)
 
     def _open_main(self) -> IndexFile:
         entry, fetcher = self._context.entry, self._context.fetcher
         if INDEX in entry.objects:
-            return IndexFile.open(fetcher, segment_key(entry.id, INDEX), entry.objects[INDEX])
+            key, head = segment_key(entry.id, INDEX), entry.objects[INDEX]
+            return IndexFile.open(fetcher, key, head, self._context.recent)
         spec = _hash(spec_to_json(self._manifest.spec))
         key, spare = part_key(entry.id, spec), cache_key(fetcher.storage.url, entry, spec)
-        found = open_part(fetcher, key, entry.id)
+        found = self._open(fetcher, key)
         if found is None:
             # A cache may be damaged or out of reach: the index can be built again.
             with contextlib.suppress(StorageError):
-                found = open_part(self._cache, spare, entry.id)
+                found = self._open(self._cache, spare)
             self.cached = found is not None
         return found if found is not None else self._build_main(key, spare)
 
@@ -265,17 +262,21 @@ class SegmentIndex:
         spec, fetcher = self._manifest.spec, self._context.fetcher
         rois = self._possible(rois_for(spec.rois, self._manifest.schema))
         data = build_part(self._context, self._pixels, self._manifest, rois, spec.edges, True)
-        name = self._context.entry.id
+        found = None
         try:
             with contextlib.suppress(ExistsError):  # another reader was quicker
                 fetcher.storage.put_if_absent(key, data)
-            return whole_part(fetcher, key, name, data)
+            found = self._open(fetcher, key)
         except StorageError:
             # Read-only, or full: a query need not fail for an index that is at hand.
             self.cached = True
             with contextlib.suppress(StorageError):
                 self._cache.storage.put(spare, data)
-            return whole_part(self._cache, spare, name, data)
+                found = self._open(self._cache, spare)
+        if found is not None:
+            return found
+        context = self._context
+        return whole_part(fetcher, key, context.entry.id, context.recent, data)
 
 
 def resolve_rois(rois: Sequence[Roi] | str, schema: pa.Schema) -> tuple[Roi, ...]:

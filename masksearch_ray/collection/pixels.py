@@ -15,6 +15,7 @@ from masksearch_ray.collection.fetch import Fetcher
 from masksearch_ray.collection.interrupt import check
 from masksearch_ray.collection.layout import TILES, segment_key
 from masksearch_ray.collection.manifest import SegmentEntry
+from masksearch_ray.collection.recent import Recent
 from masksearch_ray.collection.tiles import TileCodec
 from masksearch_ray.errors import DamagedError
 from masksearch_ray.model.grid import Grid
@@ -45,6 +46,8 @@ class PixelContext:
         The rows of a block: int64, shape ``(N,)``, ascending.
     columns : callable
         Columns of the segment's own rows by name, those beginning with two underscores included.
+    recent, recent_masks : Recent
+        What is kept in memory of the collection: pixels of whole masks, and all else.
     """
 
     fetcher: Fetcher
@@ -52,6 +55,8 @@ class PixelContext:
     grids: tuple[Grid, ...]
     ordinals: Callable[[int], Positions]
     columns: Callable[[Sequence[str]], pa.Table]
+    recent: Recent[Any]
+    recent_masks: Recent[Any]
 
 
 class PixelSource(Protocol):
@@ -85,6 +90,14 @@ class PixelSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class _Entries:
+    """Directory entries of a block, ``(N,)``, and which of them are known."""
+
+    entries: npt.NDArray[Any]
+    known: npt.NDArray[np.bool_]
+
+
 class StoredPixels:
     """Pixels from the tiles of a segment.
 
@@ -104,8 +117,7 @@ class StoredPixels:
             for grid, block in zip(context.grids, self._blocks, strict=True)
         ]
         self._lock = threading.Lock()
-        self._entries: dict[int, npt.NDArray[Any]] = {}
-        self._known: dict[int, npt.NDArray[np.bool_]] = {}
+        self._recent = context.recent
         for number, (codec, block) in enumerate(zip(self._codecs, self._blocks, strict=True)):
             if codec.stride * block.rows != block.directory_size:
                 raise DamagedError(f"the directory of block {number} has another size", self._url)
@@ -136,17 +148,19 @@ class StoredPixels:
     def _entries_of(self, block: int, rows: Positions) -> npt.NDArray[Any]:
         """Directory entries of rows, ascending; those not yet known are read."""
         with self._lock:
-            if block not in self._entries:
+            held: _Entries | None = self._recent.get((self._key, block))
+            if held is None:
                 count = self._blocks[block].rows
-                self._entries[block] = self._codecs[block].no_entries(count)
-                self._known[block] = np.zeros(count, np.bool_)
-            entries, known = self._entries[block], self._known[block]
-            missing = rows[~known[rows]]
+                entries = self._codecs[block].no_entries(count)
+                held = _Entries(entries, np.zeros(count, np.bool_))
+            missing = rows[~held.known[rows]]
             if len(missing):
                 missing = self._to_read(block, missing)
-                entries[missing] = self._read_entries(block, missing)
-                known[missing] = True
-            return entries[rows]
+                held.entries[missing] = self._read_entries(block, missing)
+                held.known[missing] = True
+                nbytes = int(held.known.sum()) * self._codecs[block].stride
+                self._recent.put((self._key, block), held, nbytes)
+            return held.entries[rows]
 
     def _to_read(self, block: int, missing: Positions) -> Positions:
         entry = self._blocks[block]

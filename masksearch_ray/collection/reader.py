@@ -9,17 +9,18 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from masksearch_ray.collection.cache import user_cache
 from masksearch_ray.collection.counter import ReadCounter
 from masksearch_ray.collection.fetch import Fetcher
-from masksearch_ray.collection.layout import ROWS, delete_key, segment_key
+from masksearch_ray.collection.layout import delete_key
 from masksearch_ray.collection.manifest import Manifest, ObjectEntry, SegmentEntry
 from masksearch_ray.collection.parts import PartSpec, SegmentIndex, build_part, list_specs
 from masksearch_ray.collection.pixels import PixelContext, PixelSource, StoredPixels
+from masksearch_ray.collection.recent import Recent, default_budget
 from masksearch_ray.collection.registered import RegisteredPixels
 from masksearch_ray.collection.rows import MASK_ID
+from masksearch_ray.collection.rows_file import RowsFile
 from masksearch_ray.collection.segment import BLOCK
 from masksearch_ray.errors import DamagedError, InputError
 from masksearch_ray.index.levels import block_levels
@@ -54,9 +55,9 @@ class SegmentReader:
         self._reader = reader
         self._manifest: Manifest = reader.manifest
         self._fetcher = Fetcher(reader.storage, self.counter)
+        self._rows = RowsFile(self._fetcher, self.entry, reader.recent)
         self._lock = threading.RLock()
         self._kept: dict[str, Any] = {}
-        self._columns: dict[str, pa.ChunkedArray] = {}
 
     @property
     def blocks(self) -> tuple[BlockView, ...]:
@@ -93,7 +94,7 @@ class SegmentReader:
             If the collection has no such column.
         """
         schema, columns = self._manifest.schema, []
-        stored = self._stored([name for name in names if name in schema.names])
+        stored = self._rows.columns([name for name in names if name in schema.names])
         for name in names:
             if name == MASK_ID:
                 columns.append(pa.chunked_array([self.mask_ids()]))
@@ -193,11 +194,6 @@ class SegmentReader:
             index: SegmentIndex | None = self._kept.get("index")
         return index is not None and index.cached
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of index columns in memory."""
-        return self._index().nbytes
-
     def _once(self, name: str, make: Callable[[], T]) -> T:
         """Make a value when it is first asked for, by one thread."""
         with self._lock:
@@ -240,10 +236,10 @@ class SegmentReader:
     def _ordinals(self, block: int) -> npt.NDArray[np.int64]:
         if len(self.entry.blocks) == 1:
             return np.arange(self.entry.rows)
-        where = self._stored([BLOCK]).column(BLOCK).to_numpy()
+        where = self._rows.columns([BLOCK]).column(BLOCK).to_numpy()
         found = np.flatnonzero(where == block)
         if len(found) != self.entry.blocks[block].rows:
-            raise DamagedError(f"block {block} has another number of rows", self._rows_url)
+            raise DamagedError(f"block {block} has another number of rows", self._rows.url)
         return found
 
     def _read_alive(self) -> npt.NDArray[np.bool_]:
@@ -258,32 +254,7 @@ class SegmentReader:
     def _read_ids(self) -> npt.NDArray[np.int64]:
         if self.entry.id_base is not None:
             return self.entry.id_base + np.arange(self.entry.rows, dtype=np.int64)
-        return np.asarray(self._stored([MASK_ID]).column(MASK_ID).to_numpy(), np.int64)
-
-    @property
-    def _rows_url(self) -> str:
-        return self._fetcher.url(segment_key(self.entry.id, ROWS))
-
-    def _stored(self, names: Sequence[str]) -> pa.Table:
-        """Columns of the segment's own rows, as far as it has them."""
-        with self._lock:
-            missing = [name for name in names if name not in self._columns]
-            if missing:
-                file = self._once("rows", self._open_rows)
-                there = [name for name in missing if name in file.schema_arrow.names]
-                read = file.read_row_groups(range(file.num_row_groups), columns=there)
-                # Dots in a name are a path to Parquet, which then gives parts of others, too.
-                self._columns.update({name: read.column(name) for name in there})
-            kept = {name: self._columns[name] for name in names if name in self._columns}
-            return pa.table(kept)
-
-    def _open_rows(self) -> pq.ParquetFile:
-        key = segment_key(self.entry.id, ROWS)
-        data = self._fetcher.whole(key, self.entry.objects[ROWS])
-        file = pq.ParquetFile(pa.BufferReader(data))
-        if file.metadata.num_rows != self.entry.rows:
-            raise DamagedError("has another number of rows", self._rows_url)
-        return file
+        return np.asarray(self._rows.columns([MASK_ID]).column(MASK_ID).to_numpy(), np.int64)
 
     def _pixels(self) -> PixelSource:
         return self._once("pixels", lambda: _open_pixels(self._make_context(), self._manifest))
@@ -297,7 +268,9 @@ class SegmentReader:
             entry=self.entry,
             grids=tuple(self._manifest.spec.grid(block.shape) for block in self.entry.blocks),
             ordinals=lambda block: self.blocks[block].ordinals,
-            columns=self._stored,
+            columns=self._rows.columns,
+            recent=self._reader.recent,
+            recent_masks=self._reader.recent_masks,
         )
 
     def _make_index(self) -> SegmentIndex:
@@ -322,18 +295,37 @@ class CollectionReader:
     manifest : Manifest
     cache : Storage, optional
         Keeps an index that cannot be written to the collection; by default the user's cache.
+    memory : int, optional
+        Bytes that may be kept of what was read: columns of index and metadata, directories of
+        tiles. By default a quarter of the machine's memory, at most 4 GiB. What is kept for
+        every row, such as its id, is little and comes on top; so do masks in place that were
+        just verified, an eighth.
     """
 
-    def __init__(self, storage: Storage, manifest: Manifest, cache: Storage | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        manifest: Manifest,
+        cache: Storage | None = None,
+        memory: int | None = None,
+    ) -> None:
         self.storage = storage
         self.manifest = manifest
         self.cache = cache if cache is not None else user_cache()
+        memory = default_budget() if memory is None else memory
+        self.recent = Recent[Any](memory)
+        self.recent_masks = Recent[Any](memory // 8)
         self._lock = threading.Lock()
         self._segments: dict[int, SegmentReader] = {}
         self._specs: tuple[PartSpec, ...] | None = None
 
     def __len__(self) -> int:
         return self.manifest.rows
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory of what was read and may be forgotten."""
+        return self.recent.nbytes + self.recent_masks.nbytes
 
     def segment(self, index: int) -> SegmentReader:
         """Reader of a segment, by its position in the manifest."""

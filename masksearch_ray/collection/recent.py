@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-__all__ = ["Recent"]
+__all__ = ["Recent", "default_budget"]
+
+_LARGEST_BUDGET = 4 << 30
 
 T = TypeVar("T")
+
+
+def default_budget() -> int:
+    """Bytes for what is read of a collection: a quarter of the machine's memory, at most 4 GiB."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(_LARGEST_BUDGET, physical // 4)
 
 
 class Recent(Generic[T]):

@@ -16,7 +16,6 @@ from masksearch_ray.collection.counter import ReadTotals
 from masksearch_ray.collection.interrupt import check
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.pixels import PixelContext, Positions
-from masksearch_ray.collection.recent import Recent
 from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.sources.images import read_png
 from masksearch_ray.collection.sources.location import suffix_of
@@ -31,8 +30,6 @@ __all__ = ["RegisteredPixels", "SourceRecord", "source_columns"]
 Mask = npt.NDArray[Any]
 
 _SOURCE = ("__root", "__source", "__part", "__size", "__etag")
-# Masks of which further tiles may be wanted soon: each is a whole file to read again.
-_RECENT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,6 @@ class RegisteredPixels:
         self._counter = context.fetcher.counter
         self._lock = threading.Lock()
         self._storages: dict[str, Storage] = {}
-        self._recent = Recent[Mask](_RECENT_BYTES)
 
     def tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
         """Pixels of tiles; zero beyond the rim of the mask."""
@@ -108,16 +104,17 @@ class RegisteredPixels:
 
     def _recent_masks(self, block: int, rows: Positions) -> Iterator[tuple[int, Mask]]:
         """Positions and masks; those in memory come first and are not read again."""
-        unread = []
+        unread, recent, name = [], self._context.recent_masks, self._context.entry.id
         for row in rows.tolist():
-            mask = self._recent.get((block, row))
+            mask = recent.get((name, block, row))
             if mask is None:
                 unread.append(row)
             else:
                 yield row, mask
         masks = self._masks(block, np.array(unread, np.int64))
         for row, mask in zip(unread, masks, strict=True):
-            self._recent.put((block, row), mask, mask.nbytes)
+            # Further tiles of it may be wanted soon, and it is a whole file to read again.
+            recent.put((name, block, row), mask, mask.nbytes)
             yield row, mask
 
     def _masks(self, block: int, rows: Positions) -> Iterator[Mask]:

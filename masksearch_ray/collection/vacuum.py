@@ -74,7 +74,7 @@ def vacuum(
     CollectionError
         If there is no collection.
     """
-    if not isinstance(keep_versions, int) or keep_versions < 1:
+    if not _is_whole(keep_versions) or keep_versions < 1:
         raise InputError(f"keep_versions = {keep_versions!r}: a whole number, at least 1, wanted")
     grace = parse_age(older_than)
     limit = time.time() - grace
@@ -103,6 +103,10 @@ def vacuum(
         storage.delete(info.key)
     storage.remove_leftovers(grace)
     return VacuumReport(len(gone), len(doomed), sum(info.size for info in doomed))
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int)
 
 
 def _named_by_versions(storage: Storage, versions: Iterable[int]) -> tuple[set[str], set[str]]:
