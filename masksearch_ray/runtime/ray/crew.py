@@ -17,7 +17,9 @@ from masksearch_ray.runtime.ray.instance import current_session
 __all__ = ["Crew"]
 
 _CONCURRENCY = 4  # stages of several queries that an actor runs at a time
-_RETRIES = 2  # times that a stage is sent again because its worker died
+# Times that a stage is sent again because its worker died. It gives the same partials in the same
+# order, of which Ray leaves out those that were handed over.
+_RETRIES = 2
 _PARTING = 2.0  # seconds that actors have to let go of what they do
 
 

@@ -85,16 +85,18 @@ class RayPool:
         self, tasks: Mapping[int, ShardTask], control: QueryControl
     ) -> Iterator[tuple[int, Partial]]:
         """Run a stage on actors; a shard that runs ahead of the reader is held back."""
-        self._check()
+        actors = self._held()
         name = uuid.uuid4().hex
         waiting = {
-            self._start(name, shard, task, control): _Awaited(shard, Pulse(self._actors[shard]))
+            _start(actors[shard], self._errand(name, shard, task, control)): _Awaited(
+                shard, Pulse(actors[shard])
+            )
             for shard, task in tasks.items()
         }
         try:
             while waiting:
                 control.check()
-                self._check()
+                self._held()
                 ready, _ = ray.wait(list(waiting), timeout=min(_TICK, _left(control) or _TICK))
                 if not ready:
                     self._watch(waiting.values())
@@ -125,11 +127,13 @@ class RayPool:
         actors, self._actors = self._actors, []
         self._crew.give_back(actors)
 
-    def _check(self) -> None:
+    def _held(self) -> list[Any]:
+        actors = self._actors
         if not self._crew.valid:
             raise WorkerError("Ray was shut down while the collection was open")
-        if not self._actors:
+        if not actors:
             raise WorkerError("the workers of the collection were released")
+        return actors
 
     def _open(self) -> None:
         opening = [
@@ -144,14 +148,9 @@ class RayPool:
             if error is not None:
                 raise error
 
-    def _start(self, name: str, shard: int, task: ShardTask, control: QueryControl) -> Any:
-        errand = Errand(
-            name, self._shards[shard], task, control.timeout, _left(control), control.threshold
-        )
-        actor = self._actors[shard]
-        # Only Filter has more than one answer; a stream costs a millisecond more than a call.
-        run = actor.stream if isinstance(task.stage, Filter) else actor.answer
-        return run.remote(errand)
+    def _errand(self, name: str, shard: int, task: ShardTask, control: QueryControl) -> Errand:
+        limits = control.timeout, _left(control)
+        return Errand(name, self._shards[shard], task, *limits, control.threshold)
 
     def _take(self, ready: Any, awaited: _Awaited, control: QueryControl) -> tuple[Partial, ...]:
         try:
@@ -173,10 +172,17 @@ class RayPool:
                 raise WorkerError(f"{label}: its worker does not answer, and was not replaced")
 
     def _tell(self, shard: int, method: str, *args: object) -> None:
-        if self._actors and self._crew.valid:
+        actors = self._actors
+        if actors and self._crew.valid:
             # Not sent again to a replacement, which has nothing to stop or forget.
-            call = getattr(self._actors[shard], method).options(num_returns=0, max_task_retries=0)
+            call = getattr(actors[shard], method).options(num_returns=0, max_task_retries=0)
             call.remote(*args)
+
+
+def _start(actor: Any, errand: Errand) -> Any:
+    # Only Filter has more than one answer; a stream costs a millisecond more than a call.
+    run = actor.stream if isinstance(errand.task.stage, Filter) else actor.answer
+    return run.remote(errand)
 
 
 def _cpus() -> int:
