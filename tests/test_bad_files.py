@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import struct
 import zipfile
 import zlib
@@ -19,6 +20,7 @@ import zarr
 from PIL import Image
 
 import masksearch_ray as ms
+from masksearch_ray.cli import main
 from tests.bad_input import (
     GOOD,
     Refusals,
@@ -198,6 +200,25 @@ def test_folders(refuses: Refusals, tmp_path: Path) -> None:
     refuses(2, nothing, "ingest", refuses.path, folder)
     (folder / "round.npy").symlink_to(folder / "round.npy")
     refuses(1, ("round.npy", "symbolic links"), "ingest", refuses.path, folder)
+
+
+def test_another_process_begins_the_same_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps, mask = tmp_path / "maps", tmp_path / "a.npy"
+    np.save(mask, GRAY)
+    create = ms.create
+
+    def too_late(*arguments: Any, **settings: Any) -> ms.Collection:
+        create(maps).close()
+        return create(*arguments, **settings)
+
+    monkeypatch.setattr(ms, "create", too_late)
+    line = Refusals(maps, capsys).end(2, "ingest", maps, mask, "--domain", "0,9")
+    assert "there is a collection already" in line
+    shutil.rmtree(maps)
+    assert main(["ingest", str(maps), str(mask)]) == 0
+    assert len(ms.open(maps)) == 1
 
 
 # ------------------------------------------------------------------------- metadata and options

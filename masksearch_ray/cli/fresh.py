@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from masksearch_ray.cli.opening import opened
 from masksearch_ray.cli.parse import named_values
-from masksearch_ray.errors import InputError
+from masksearch_ray.errors import CollectionError, InputError
 
 if TYPE_CHECKING:
+    from masksearch_ray.collection.manifest import Manifest
     from masksearch_ray.session import Collection
     from masksearch_ray.storage import Storage
 
@@ -56,17 +57,32 @@ def opened_or_created(url: str, storage: Sequence[str], creation: Creation) -> I
         If it holds something and was created otherwise than is asked for.
     """
     import masksearch_ray as ms
-    from masksearch_ray.collection.versions import list_versions
+    from masksearch_ray.collection.versions import list_versions, open_manifest
     from masksearch_ray.storage import open_storage
 
     options = named_values(storage, "--storage-option")
     where = open_storage(url, options)
-    if list_versions(where) and not _made_way(where, creation):
-        with opened(url, storage) as collection:
-            yield collection
-        return
-    with ms.create(url, **creation.arguments(), storage_options=options) as collection:
+    if not list_versions(where) or _made_way(where, creation):
+        try:
+            ms.create(url, **creation.arguments(), storage_options=options).close()
+        except CollectionError:
+            # Another process was quicker: what it has begun does, unless it is something else.
+            if not list_versions(where) or _others(open_manifest(where), creation):
+                raise
+    with opened(url, storage) as collection:
         yield collection
+
+
+def _others(manifest: Manifest, creation: Creation) -> dict[str, Any]:
+    """Settings of a collection that are not as asked for."""
+    there = {
+        "domain": (manifest.domain.lo, manifest.domain.hi),
+        "nan": manifest.nan,
+        "cell": manifest.spec.cell,
+        "bins": len(manifest.spec.edges) - 1,
+    }
+    asked = creation.arguments()
+    return {name: there[name] for name in asked if asked[name] != there[name]}
 
 
 def _made_way(storage: Storage, creation: Creation) -> bool:
@@ -78,20 +94,14 @@ def _made_way(storage: Storage, creation: Creation) -> bool:
     from masksearch_ray.collection.versions import open_manifest
 
     manifest = open_manifest(storage)
-    there = {
-        "domain": (manifest.domain.lo, manifest.domain.hi),
-        "nan": manifest.nan,
-        "cell": manifest.spec.cell,
-        "bins": len(manifest.spec.edges) - 1,
-    }
-    others = [name for name, asked in creation.arguments().items() if asked != there[name]]
+    others = _others(manifest, creation)
     if not others:
         return False
     if manifest.version > 1 or any(True for _ in storage.list(layout.SEGMENTS)):
-        name = others[0]
+        name, there = next(iter(others.items()))
         raise InputError(
             f"--{name} {_said(creation.arguments()[name])}: the collection is there already and "
-            f"has {_said(there[name])}, which was settled when it was created"
+            f"has {_said(there)}, which was settled when it was created"
         )
     storage.delete(layout.manifest_key(1))
     return True
