@@ -246,7 +246,7 @@ CSV: dict[str, tuple[bytes, tuple[str, ...], tuple[str, ...]]] = {
     "--set": (b"file,p\na,1\nb,2\n", ("--set", "=3"), ("--set '=3'", "NAME=VALUE")),
     "--on": (b"file,p\na,1\nb,2\n", ("--on", "q"), ("'q'", "'p'")),
     "--shape": (b"file,p\na,1\nb,2\n", ("--shape", "3"), ("--shape '3'", "HEIGHT,WIDTH")),
-    "--domain": (b"file,p\na,1\nb,2\n", ("--domain", "0,2"), ("--domain", "(0.0, 1.0)")),
+    "--domain": (b"file,p\na,1\nb,2\n", ("--domain", "0,2"), ("--domain 0,2", "has 0,1")),
 }  # fmt: skip
 
 
