@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,10 @@ def _rows(
 ) -> dict[str, Any]:
     """Arguments that say what is known of the masks."""
     places = [source, *metadata, *([images] if images else [])]
+    for place in places:
+        # Now, lest a misspelt name leave an empty collection behind.
+        if "://" not in place and not os.path.lexists(place):
+            raise InputError(f"{os.path.abspath(place)}: nothing there")
     remote = all("://" in place for place in places)
     return {
         "metadata": list(metadata),

@@ -100,7 +100,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
 def _usage(error: typer.TyperException) -> str:
     """Word a usage error as a line that ends with where help is."""
     format_message = getattr(error, "format_message", lambda: str(error))
-    message = " ".join(str(format_message()).split()).rstrip(".")
+    message = " ".join(str(format_message()).split()).rstrip(".").replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "masksearch"
     return f"{message} (see '{path} --help')"

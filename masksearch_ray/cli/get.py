@@ -141,7 +141,9 @@ def _found(
 ) -> list[int]:
     table = collection.sql(text, values, roi=roi).table
     if "mask_id" not in table.column_names:
-        raise InputError(f"--sql: the answer has no column mask_id, but {table.column_names}")
+        raise InputError(
+            f"--sql: the answer has no column mask_id, but {', '.join(table.column_names)}"
+        )
     return list(dict.fromkeys(table["mask_id"].to_pylist()))
 
 
@@ -170,10 +172,11 @@ def _write(
 
     domain, suffixes = Domain(*collection.domain), _suffixes(format)
     try:
-        out.mkdir(parents=True, exist_ok=True)
         for some in _batches(ids):
             paths = _image_paths(collection, some) if ".png" in suffixes else {}
-            for mask_id, mask in zip(some, collection.masks(some), strict=True):
+            masks = collection.masks(some)
+            out.mkdir(parents=True, exist_ok=True)
+            for mask_id, mask in zip(some, masks, strict=True):
                 if ".npy" in suffixes:
                     np.save(out / f"{mask_id}.npy", mask)
                 if ".png" in suffixes:

@@ -288,9 +288,10 @@ def test_overlay_changes_the_picture_and_may_be_insisted_on(
 
 
 def test_get_no_such_mask(run: Run, made: Path, tmp_path: Path) -> None:
-    answer = run("get", made, 999, "-o", tmp_path)
+    answer = run("get", made, 999, "-o", tmp_path / "none")
     assert answer.status == 2
     assert "999" in answer.err
+    assert not list(tmp_path.iterdir())
 
 
 def test_get_replaces_nothing_unasked(

@@ -70,6 +70,8 @@ def test_version(run: Run) -> None:
         (["sql", "/nowhere/at/all", "SELECT 1"], "no collection there"),
         (["ingest", "maps", "masks", "--domain", "1"], "two numbers LOW,HIGH wanted"),
         (["ingest", "maps", "masks", "--box", "b"], "NAME=FROM wanted"),
+        (["ingest", "maps", "masks"], "masks: nothing there"),
+        (["register", "maps", "masks"], "masks: nothing there"),
         (["get", "maps"], "get wants mask_ids, or --sql"),
     ],
 )
