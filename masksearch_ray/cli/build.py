@@ -141,20 +141,23 @@ def _rows(
     storage: Sequence[str],
 ) -> dict[str, Any]:
     """Arguments that say what is known of the masks."""
+    named = {
+        "boxes": dict(_box(text) for text in boxes),
+        "columns": named_values(constants, "--set"),
+    }
+    options = named_values(storage, "--storage-option")
     places = [source, *metadata, *([images] if images else [])]
     for place in places:
         # Now, lest a misspelt name leave an empty collection behind.
         if "://" not in place and not os.path.lexists(place):
             raise InputError(f"{os.path.abspath(place)}: nothing there")
-    remote = all("://" in place for place in places)
     return {
+        **named,
         "metadata": list(metadata),
         "on": on,
-        "boxes": dict(_box(text) for text in boxes),
         "images": images,
-        "columns": named_values(constants, "--set"),
         # Folders take no options: they are meant for the collection alone where any is local.
-        "storage_options": named_values(storage, "--storage-option") if remote else None,
+        "storage_options": options if all("://" in place for place in places) else None,
     }
 
 
