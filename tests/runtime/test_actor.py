@@ -59,6 +59,20 @@ def test_it_calls_itself_by_its_shard(shard: Shard) -> None:
     assert repr(actor) == "worker without a shard"
 
 
+def test_a_late_release_leaves_the_next_shard(url: str, shard: Shard) -> None:
+    actor: Any = ShardActor()
+    following = Shard("the next shard", "next key", source_of(url), (0,))
+    assert actor.open(shard) is None
+    assert actor.open(following) is None
+    running = replies(actor, errand_on(url, following, "running"))
+    next(running)
+    actor.release(shard.key)
+    assert repr(actor) == "the next shard"
+    assert [part for reply in running for part in reply][-1:] != []  # type: ignore[union-attr]
+    actor.release(following.key)
+    assert repr(actor) == "worker without a shard"
+
+
 def test_time_spent_elsewhere_counts(url: str, shard: Shard) -> None:
     late = errand_on(url, shard, "late", timeout=30.0, left=-1.0)
     answer = ShardActor().answer(late)

@@ -25,6 +25,7 @@ __all__ = ["CONTROL", "Errand", "Reply", "Shard", "ShardActor"]
 CONTROL = "control"  # calls of this group overtake the stages that run
 _AHEAD = 8  # answers that a shard may be ahead of the reader before it is held back
 _KEPT_STOPS = 256
+_PATIENCE = 5.0  # seconds that a stage waits for an earlier one that was told to stop
 
 Reply = tuple[Partial, ...] | MaskSearchError
 """What an actor answers: partials, or an error of ours as a value."""
@@ -154,14 +155,18 @@ class ShardActor:
             worker.forget(query_id)
 
     @ray.method(concurrency_group=CONTROL)
-    def release(self) -> None:
-        """Stop everything and drop the shard."""
+    def release(self, key: str | None = None) -> None:
+        """Stop what runs on a shard and drop it; any shard without a `key`.
+
+        This call may come late, when the actor owns the next shard already; that one stays.
+        """
         with self._lock:
-            running = list(self._running.values())
+            running = [r for r in self._running.values() if key in (None, r.errand.shard.key)]
         for one in running:
             one.control.cancel()
         with self._opening:
-            self._shard = self._worker = None
+            if self._shard is not None and key in (None, self._shard.key):
+                self._shard = self._worker = None
 
     @ray.method(concurrency_group=CONTROL)
     def ping(self) -> None:
@@ -205,7 +210,8 @@ class ShardActor:
         try:
             if earlier is not None:
                 earlier.control.cancel()
-                earlier.ended.wait()
+                # One whose reader is gone may be held back for good; it keeps its own state.
+                earlier.ended.wait(_PATIENCE)
                 worker.forget(query_id)
             yield running.control
         finally:

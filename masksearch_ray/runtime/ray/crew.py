@@ -55,11 +55,11 @@ class Crew:
             self._idle += living[count:]
         return living[:count] + started
 
-    def give_back(self, actors: list[Any]) -> None:
-        """Take back actors from a pool that is closed."""
+    def give_back(self, actors: list[Any], keys: list[str]) -> None:
+        """Take back actors, and the shards of these keys, from a pool that is closed."""
         if self.valid:
-            for actor in actors:
-                actor.release.options(num_returns=0, max_task_retries=0).remote()
+            for actor, key in zip(actors, keys, strict=True):
+                actor.release.options(num_returns=0, max_task_retries=0).remote(key)
             with self._lock:
                 self._idle += actors
 

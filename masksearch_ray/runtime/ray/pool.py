@@ -125,7 +125,8 @@ class RayPool:
     def close(self) -> None:
         """Let the actors go."""
         actors, self._actors = self._actors, []
-        self._crew.give_back(actors)
+        if actors:
+            self._crew.give_back(actors, [shard.key for shard in self._shards])
 
     def _held(self) -> list[Any]:
         actors = self._actors
