@@ -189,7 +189,7 @@ def interpolation(at: NDArray[np.float64], n: int) -> NDArray[np.float64]:
 def _ink_boxes(images: NDArray[np.float32]) -> NDArray[np.int32]:
     """Smallest box around the ink of each image."""
     ink = images > _INK
-    columns, rows = ink.any(axis=1), ink.any(axis=2)
+    columns, rows = ink.max(axis=1), ink.max(axis=2)
     edges = [
         columns.argmax(1),
         rows.argmax(1),

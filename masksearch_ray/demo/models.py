@@ -61,7 +61,8 @@ class Classifier:
         ndarray of int64, shape (N,)
             Classes, 0 to 9.
         """
-        return self.scores(self.excite(images)).argmax(axis=1).astype(np.int64)
+        classes = self.scores(self.excite(images)).argmax(axis=1)
+        return np.asarray(classes, np.int64)
 
 
 def train(digits: Digits, seed: int) -> Classifier:
@@ -128,7 +129,10 @@ def occlusion_saliency(model: Classifier, images: NDArray[np.float32]) -> NDArra
         saliency = spread @ loss @ spread.T
     low = saliency.min(axis=(1, 2), keepdims=True)
     height = saliency.max(axis=(1, 2), keepdims=True) - low
-    return np.rint(255 * (saliency - low) / np.where(height > 0, height, 1)).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.rint(
+        255 * (saliency - low) / np.where(height > 0, height, 1)
+    ).astype(np.uint8)
+    return scaled
 
 
 def _patch_losses(model: Classifier, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -155,4 +159,5 @@ def _lead(scores: NDArray[np.float32], predicted: NDArray[np.int64]) -> NDArray[
     rows = np.arange(len(scores))
     others = scores.copy()
     others[rows, predicted] = -np.inf
-    return scores[rows, predicted] - others.max(axis=1)
+    lead: NDArray[np.float32] = scores[rows, predicted] - others.max(axis=1)
+    return lead

@@ -42,7 +42,7 @@ def draw(collection: Collection, image_ids: Sequence[int], finding: Finding, pat
     rows = collection.sql(
         "SELECT mask_id, image_id, model_id, label, prediction, digit_box, image_path "
         f"FROM masks WHERE image_id IN ({wanted})"
-    ).to_pylist()
+    ).table.to_pylist()
     masks = collection.masks([row["mask_id"] for row in rows], scaled=True)
     corner = corner_box(finding.corner, CORNER_SIDE)
     panels = {

@@ -85,7 +85,7 @@ def colour_scale() -> RGB:
     """All colours of the heat map from low to high, shape (256, 3)."""
     from matplotlib import colormaps
 
-    scale = np.rint(255 * colormaps[_COLOURMAP](np.arange(256))[:, :3]).astype(np.uint8)
+    scale: RGB = np.rint(255 * colormaps[_COLOURMAP](np.arange(256))[:, :3]).astype(np.uint8)
     scale.setflags(write=False)
     return scale
 
