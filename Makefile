@@ -56,5 +56,5 @@ clean:  ## remove .venv and everything that was made
 
 .venv/.installed-%: pyproject.toml constraints.txt | .venv/.uv
 	@echo "==> installing masksearch_ray and its pinned dependencies ($*) into .venv"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[$*]'
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[$*]'
 	@touch $@
