@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from masksearch_ray.cli.help import add_command
+from masksearch_ray.cli.help import add_command, option, repeated
 from masksearch_ray.cli.opening import opened
 from masksearch_ray.cli.options import Collection, Parameters, StorageOption
 from masksearch_ray.cli.output import say
@@ -29,22 +29,19 @@ Predicate = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say how many masks are meant.")]
 Rois = Annotated[
     list[str],
-    typer.Option(
+    repeated(
         "--roi",
         metavar="REGION",
         help="x0,y0,x1,y1, a column of boxes, or any region of SQL; may be repeated. "
         "Without: the full image and every column of boxes.",
-        show_default=False,
-        default_factory=list,
     ),
 ]
 Bins = Annotated[
     int | None,
-    typer.Option(
+    option(
         metavar="N",
         min=1,
         help="Bins in place of the collection's; 256 make counts on uint8 masks exact.",
-        show_default=False,
     ),
 ]
 Keep = Annotated[
