@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from masksearch_ray.execute import arithmetic, choose, compare, convert, logic
 from masksearch_ray.execute.interval import Interval
+from masksearch_ray.execute.shares import at_most_one, is_share
 from masksearch_ray.model.query import Call, Expr, Literal
 
 __all__ = ["evaluate"]
@@ -63,7 +64,8 @@ def _arithmetic(call: Call, args: Sequence[Interval]) -> Interval:
         return arithmetic.negate(args[0])
     if call.op == "abs":
         return arithmetic.absolute(args[0])
-    return _ARITHMETIC[call.op](*args)
+    result = _ARITHMETIC[call.op](*args)
+    return at_most_one(result) if call.op == "/" and is_share(*call.args) else result
 
 
 def _logic(op: str, args: Sequence[Interval]) -> Interval:
