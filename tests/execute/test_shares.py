@@ -89,5 +89,6 @@ def test_shares_are_ranked_exactly_and_cheaply(order: str, low: float) -> None:
     assert found.table["mask_id"].to_pylist() == [*ranked, *nulls][:7]
     shown = found.table["s"].to_pylist()
     assert shown == [shares[i] for i in ranked[:7]] + [None] * (7 - len(ranked[:7]))
-    if order == "DESC" and sum(share == 1 for share in shares.values()) > 20:
-        assert found.stats.rows_verified < n / 2
+    # More than half of the shares are 1; without the bound each of them had to be verified.
+    assert sum(share == 1 for share in shares.values()) > n / 2
+    assert found.stats.rows_verified < n / 4
