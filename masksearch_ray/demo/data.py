@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from masksearch_ray.errors import InputError
+
 __all__ = [
     "CORNERS",
     "SIDE",
@@ -68,16 +70,29 @@ class Mark:
     Attributes
     ----------
     label : int
-        The class that carries it.
+        The class that carries it, 0 to 9.
     corner : str
         One of `CORNERS`.
     side : int
-        Side of the square, pixels. Up to 7 it stays clear of every digit.
+        Side of the square, 1 to 7 pixels, so that it stays clear of every digit.
+
+    Raises
+    ------
+    InputError
+        There is no such class, corner or size.
     """
 
     label: int = 3
     corner: str = "top left"
     side: int = 4
+
+    def __post_init__(self) -> None:
+        if self.label not in range(10):
+            raise InputError(f"a mark on class {self.label!r}: one of 0 to 9 wanted")
+        if self.corner not in CORNERS:
+            raise InputError(f"a mark {self.corner!r}: one of {', '.join(CORNERS)} wanted")
+        if self.side not in range(1, _MARGIN):
+            raise InputError(f"a mark of side {self.side!r}: 1 to {_MARGIN - 1} pixels wanted")
 
     @property
     def box(self) -> Box:

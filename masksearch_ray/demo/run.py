@@ -22,6 +22,7 @@ from masksearch_ray.demo.models import train
 from masksearch_ray.demo.picture import draw
 from masksearch_ray.demo.prepare import Accuracy, clear, ingest, measure, write_images
 from masksearch_ray.demo.questions import Question, agreement, by_class, by_corner, outside
+from masksearch_ray.errors import InputError
 from masksearch_ray.runtime.types import Runtime
 from masksearch_ray.session import Collection, Stats, create, open
 
@@ -29,6 +30,7 @@ __all__ = ["Ending", "Step", "run_demo"]
 
 _MASKS = "masks"
 _SHOWN = 5
+_FEWEST = 200
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def run_demo(
     mark : Mark, optional
         The flaw; by default a square in the top left corner of every 3.
     images : int, optional
-        Only so many images, for a quicker run; by default all 1,797.
+        Only so many images, at least 200, for a quicker run; by default all 1,797.
     seed : int
         Same seed, same models, same answers.
 
@@ -113,8 +115,12 @@ def run_demo(
     Raises
     ------
     InputError
-        The folder holds files that no demonstration wrote.
+        The folder holds files that no demonstration wrote; too few images; a negative seed.
     """
+    if images is not None and images < _FEWEST:
+        raise InputError(f"{images} images are too few to learn from: at least {_FEWEST} wanted")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed {seed}: 0 to {2**32 - 1} wanted")
     folder, mark = Path(folder), mark or Mark()
     if clear(folder):
         yield f"Removed what an earlier run left in {folder}."

@@ -7,6 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from masksearch_ray.errors import InputError
+
 __all__ = ["RGB", "colour_scale", "heat_map", "overlay"]
 
 RGB = NDArray[np.uint8]
@@ -32,6 +34,11 @@ def heat_map(values: NDArray[np.float64], domain: tuple[float, float] = (0.0, 1.
     -------
     ndarray of uint8, shape (H, W, 3)
         The picture, one pixel per pixel of the mask.
+
+    Raises
+    ------
+    InputError
+        The mask is not two-dimensional, or the domain has no width.
     """
     level = _levels(values, domain)
     picture = colour_scale()[np.rint(255 * np.nan_to_num(level)).astype(np.intp)]
@@ -68,11 +75,13 @@ def overlay(
 
     Raises
     ------
-    ValueError
-        The image has another size than the mask.
+    InputError
+        The image has another size than the mask; `alpha` or the domain makes no sense.
     """
     if image.shape != (*values.shape, 3):
-        raise ValueError(f"mask of shape {values.shape} over an image of shape {image.shape}")
+        raise InputError(f"mask of shape {values.shape} over an image of shape {image.shape}")
+    if not 0 <= alpha <= 1:
+        raise InputError(f"alpha {alpha}: 0 to 1 wanted")
     level = np.nan_to_num(_levels(values, domain))
     # The square root lets middling values show; a straight line would leave them to the image.
     cover = alpha * np.sqrt(level)[..., None]
@@ -93,4 +102,8 @@ def colour_scale() -> RGB:
 def _levels(values: NDArray[np.float64], domain: tuple[float, float]) -> NDArray[np.float64]:
     """Values as a share of the domain, clipped to 0 … 1."""
     lo, hi = domain
+    if values.ndim != 2:
+        raise InputError(f"mask of shape {values.shape}: two dimensions wanted")
+    if not -np.inf < lo < hi < np.inf:
+        raise InputError(f"domain {lo} to {hi}: its end is to lie beyond its begin")
     return np.clip((np.asarray(values, np.float64) - lo) / (hi - lo), 0.0, 1.0)

@@ -41,7 +41,9 @@ def read_image(source: str | Path | bytes, shape: tuple[int, int] | None = None)
             picture = np.asarray(file.convert("RGB"))
     except FileNotFoundError:
         raise DataError(f"{name}: no image there") from None
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        raise DataError(f"{name}: cannot be read as an image (of no known format)") from None
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: cannot be read as an image ({error})") from error
     return picture if shape is None else resize(picture, shape)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from masksearch_ray.errors import InputError
 from masksearch_ray.render.colour import RGB, heat_map, overlay
 from masksearch_ray.render.image import resize
 
@@ -73,7 +74,7 @@ class Panel:
             return self.values.shape[0], self.values.shape[1]
         if self.image is not None:
             return self.image.shape[0], self.image.shape[1]
-        raise ValueError("a panel needs a mask or an image")
+        raise InputError("a panel needs a mask or an image")
 
 
 def paint(panel: Panel, size: int, domain: tuple[float, float] = (0.0, 1.0)) -> RGB:
@@ -95,9 +96,11 @@ def paint(panel: Panel, size: int, domain: tuple[float, float] = (0.0, 1.0)) -> 
 
     Raises
     ------
-    ValueError
-        The panel has neither mask nor image.
+    InputError
+        The panel has neither mask nor image, or no pixels; `size` is not positive.
     """
+    if size < 1 or 0 in panel.shape:
+        raise InputError(f"a panel of shape {panel.shape} drawn {size} pixels large")
     zoom = size / max(panel.shape)
     height, width = (max(1, round(zoom * side)) for side in panel.shape)
     image = None if panel.image is None else resize(panel.image, (height, width))

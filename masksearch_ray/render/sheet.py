@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
+from masksearch_ray.errors import InputError
 from masksearch_ray.render.colour import RGB, colour_scale
 from masksearch_ray.render.panel import Outline, Panel, paint, stroke
-from masksearch_ray.render.text import fonts, line_height, text_width
+from masksearch_ray.render.text import fitted, fonts, line_height, text_width
 
 __all__ = ["Sheet", "contact_sheet"]
 
@@ -22,11 +23,14 @@ _EDGE = 32
 _GAP = 12
 _SCALE_WIDTH = 180
 _SWATCH = 16
+_WIDEST = 1200
 
 
 @dataclass(frozen=True)
 class Sheet:
     """What stands on a contact sheet.
+
+    Text that is wider than its place ends in an ellipsis.
 
     Attributes
     ----------
@@ -81,11 +85,12 @@ def contact_sheet(sheet: Sheet) -> RGB:
 
     Raises
     ------
-    ValueError
+    InputError
         There is no panel, or a panel has neither mask nor image.
     """
     if not sheet.panels:
-        raise ValueError("a contact sheet needs at least one panel")
+        raise InputError("a contact sheet needs at least one panel")
+    sheet = _legible(sheet)
     layout = _layout(sheet)
     page = Image.new("RGB", (layout.width, layout.height), _PAGE)
     pen = ImageDraw.Draw(page)
@@ -95,6 +100,35 @@ def contact_sheet(sheet: Sheet) -> RGB:
             _draw_panel(page, sheet, panel, layout.corner(i, j))
     _draw_legend(page, sheet, layout)
     return np.asarray(page)
+
+
+def _legible(sheet: Sheet) -> Sheet:
+    """The same sheet with text that can be drawn and that its place has room for."""
+    face, column = fonts(), sheet.panel_size + _GAP
+
+    def legible(panel: Panel) -> Panel:
+        names = [fitted(face.caption, outline.name, _WIDEST) for outline in panel.outlines]
+        return replace(
+            panel,
+            caption=_fitted_lines(face.caption, panel.caption, column),
+            outlines=tuple(
+                replace(o, name=name) for o, name in zip(panel.outlines, names, strict=True)
+            ),
+        )
+
+    return replace(
+        sheet,
+        rows=[[legible(panel) for panel in row] for row in sheet.rows],
+        title=fitted(face.title, sheet.title, _WIDEST),
+        subtitle=_fitted_lines(face.text, sheet.subtitle, _WIDEST),
+        column_names=[fitted(face.text, name, column) for name in sheet.column_names],
+        row_names=[_fitted_lines(face.strong, name, _WIDEST) for name in sheet.row_names],
+        scale_name=fitted(face.caption, sheet.scale_name, _WIDEST),
+    )
+
+
+def _fitted_lines(font: ImageFont.FreeTypeFont, text: str, width: int) -> str:
+    return "\n".join(fitted(font, line, width) for line in text.split("\n"))
 
 
 @dataclass(frozen=True)

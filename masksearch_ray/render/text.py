@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +11,7 @@ from pathlib import Path
 
 from PIL import ImageFont
 
-__all__ = ["LINE", "Fonts", "fonts", "line_height", "text_width"]
+__all__ = ["LINE", "Fonts", "fitted", "fonts", "line_height", "text_width"]
 
 LINE = 1.4
 """Distance of two lines of text, in type sizes."""
@@ -48,3 +50,14 @@ def line_height(font: ImageFont.FreeTypeFont) -> int:
 def text_width(font: ImageFont.FreeTypeFont, lines: Iterable[str]) -> int:
     """Width of the longest line, pixels; 0 without lines."""
     return max((round(font.getlength(line)) for line in lines), default=0)
+
+
+def fitted(font: ImageFont.FreeTypeFont, text: str, width: int) -> str:
+    """Text as one line of at most `width` pixels; what is longer ends in an ellipsis."""
+    # Fonts have no shapes for control characters, and Pillow fails on some of them.
+    line = "".join(" " if unicodedata.category(c) in {"Cc", "Cs"} else c for c in text)
+    if font.getlength(line) <= width:
+        return line
+    cuts = range(1, len(line))
+    kept = bisect_left(cuts, True, key=lambda n: font.getlength(f"{line[:n]}…") > width)
+    return f"{line[:kept]}…"
