@@ -93,11 +93,11 @@ def edges_of(bins: int | Sequence[float], domain: Domain) -> tuple[float, ...]:
     except (TypeError, ValueError) as error:
         raise InputError(f"bins = {bins!r}: a number of bins or their edges wanted") from error
     if any(not math.isfinite(edge) for edge in edges):
-        raise InputError("bin edges must be finite")
+        raise InputError("bins: bin edges must be finite")
     if any(a >= b for a, b in pairwise(edges)):
-        raise InputError("bin edges must ascend")
+        raise InputError("bins: bin edges must ascend")
     if len(edges) < 2 or (edges[0], edges[-1]) != (domain.lo, domain.hi):
-        raise InputError(f"bin edges must begin at {domain.lo} and end at {domain.hi}")
+        raise InputError(f"bins: bin edges must begin at {domain.lo} and end at {domain.hi}")
     return edges
 
 

@@ -40,14 +40,16 @@ def parse_age(age: str | float) -> float:
     if isinstance(age, str):
         match = _AGE.fullmatch(age.strip())
         if not match:
-            raise InputError(f"age {age!r}: a number and s, m, h, d or w wanted, as in 7d")
+            raise InputError(
+                f"older_than = {age!r}: a number and s, m, h, d or w, as in 7d, wanted"
+            )
         return float(match[1]) * _UNITS[match[2]]
     try:
         seconds = float(age)
-    except TypeError:
+    except (TypeError, ValueError):
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise InputError(f"age {age!r}: seconds wanted")
+        raise InputError(f"older_than = {age!r}: seconds, or an age such as 7d, wanted")
     return seconds
 
 

@@ -24,14 +24,14 @@ def open_runtime(runtime: str | Runtime = "local", address: str | None = None) -
     InputError
         If there is no runtime of that name, or it takes no address.
     """
-    if runtime == "ray":
+    if isinstance(runtime, str) and runtime == "ray":
         # Not above, so that whoever works without Ray does not load it.
         from masksearch_ray.runtime.ray import RayRuntime
 
         return RayRuntime(address)
     if address is not None:
         raise InputError("an address is for the Ray runtime only")
-    if runtime == "local":
+    if isinstance(runtime, str) and runtime == "local":
         return LocalRuntime()
     if isinstance(runtime, str) or not hasattr(runtime, "pool"):
         raise InputError(f"no runtime {runtime!r}; there are 'local' and 'ray'")

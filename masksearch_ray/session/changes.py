@@ -26,6 +26,7 @@ from masksearch_ray.execute.interval import Interval
 from masksearch_ray.model.progress import Progress, silent
 from masksearch_ray.model.query import Catalog, Column, Expr, columns_of
 from masksearch_ray.model.roi import Roi
+from masksearch_ray.session.arguments import check_path, check_source, check_work
 from masksearch_ray.session.catalog import catalog_of
 from masksearch_ray.sql import parse_predicate, parse_roi
 from masksearch_ray.storage import Storage
@@ -62,6 +63,7 @@ class Changes:
         DataError
             Masks or rows that cannot be taken; the collection stays as it was.
         """
+        check_work(progress=progress)
         with self._changing():
             return append(self._storage, masks, rows, progress=progress)
 
@@ -119,6 +121,19 @@ class Changes:
         DataError
             Names the file, array or row that cannot be taken.
         """
+        check_work(progress=progress, threads=threads)
+        check_source(
+            on=on,
+            boxes=boxes,
+            images=images,
+            columns=columns,
+            storage_options=storage_options,
+            column=column,
+            key=key,
+            name=name,
+            shape=shape,
+            dtype=dtype,
+        )
         with self._changing():
             return ingest(
                 self._storage,
@@ -150,6 +165,11 @@ class Changes:
 
         Parameters are as for `ingest`.
         """
+        check_work(progress=progress)
+        check_path(prefix=prefix)
+        check_source(
+            on=on, boxes=boxes, images=images, columns=columns, storage_options=storage_options
+        )
         with self._changing():
             return register(
                 self._storage,
@@ -197,12 +217,14 @@ class Changes:
             Segments built at a time.
         progress : Progress
         """
+        check_work(progress=progress, threads=threads)
         with self._changing():
             regions = regions_of(rois, lambda roi: catalog_of(self._manifest, self._storage.url))
             return build_index(self._storage, regions, bins, threads=threads, progress=progress)
 
     def compact(self, *, threads: int | None = None, progress: Progress = silent) -> CompactReport:
         """Merge small segments, and those with deleted rows, into full ones."""
+        check_work(progress=progress, threads=threads)
         with self._changing():
             return compact(self._storage, threads=threads, progress=progress)
 

@@ -20,6 +20,7 @@ from masksearch_ray.plan.rules import make_plan
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.coordinator import Coordinator
 from masksearch_ray.runtime.types import CollectionSource, Pool, Runtime
+from masksearch_ray.session.arguments import check_flag
 from masksearch_ray.session.catalog import catalog_of, schema_of
 from masksearch_ray.session.changes import Changes, values_of
 from masksearch_ray.session.result import Result
@@ -183,6 +184,7 @@ class Collection(Changes):
         InputError
             There is no mask of an id.
         """
+        check_flag(scaled=scaled)
         masks = self._open_reader().masks(_whole(ids))
         return [pixel_values(m, self._manifest.domain) for m in masks] if scaled else masks
 
@@ -213,6 +215,7 @@ class Collection(Changes):
         timeout: float | None,
         use_index: bool,
     ) -> Coordinator:
+        check_flag(use_index=use_index)
         query = parse(text, catalog_of(self._manifest, self.url), params, roi)
         plan = make_plan(query, use_index)
         return Coordinator(plan, self._open_pool(), QueryControl(timeout), self.schema)

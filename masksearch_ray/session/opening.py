@@ -12,6 +12,7 @@ from masksearch_ray.model.query import Catalog, Field
 from masksearch_ray.model.values import Domain
 from masksearch_ray.runtime.factory import open_runtime
 from masksearch_ray.runtime.types import Runtime
+from masksearch_ray.session.arguments import check_choice, check_mapping, check_path
 from masksearch_ray.session.changes import regions_of
 from masksearch_ray.session.collection import Collection
 from masksearch_ray.storage import open_storage
@@ -64,6 +65,8 @@ def create(
         An argument makes no sense.
     """
     url = _text_of(url)
+    check_mapping(storage_options=storage_options)
+    check_choice("reject", "keep", nan=nan)
     options = dict(storage_options or {})
     regions = regions_of(rois, _expected)
     storage = open_storage(url, options)
@@ -132,6 +135,8 @@ def open(
         It cannot be read.
     """
     url = _text_of(url)
+    check_mapping(storage_options=storage_options)
+    check_path(cache="" if cache is None else cache)
     options = dict(storage_options or {})
     if version is not None and not isinstance(version, int):
         raise InputError(f"version = {version!r}: a whole number wanted")

@@ -174,7 +174,7 @@ def test_ages(age: Any, seconds: float) -> None:
 
 @pytest.mark.parametrize("age", ["", "7", "d", "-1d", -1, float("nan"), "7 days"])
 def test_ages_that_are_none(age: Any) -> None:
-    with pytest.raises(InputError, match="age"):
+    with pytest.raises(InputError, match="older_than"):
         parse_age(age)
 
 

@@ -236,7 +236,12 @@ def _box_source(source: BoxSource, options: Mapping[str, Any] | None) -> BoxColu
         return CocoBoxes(source, options)
     if isinstance(source, BoxColumns):
         return source
-    return BoxColumns((source,) if isinstance(source, str) else tuple(source))
+    try:
+        return BoxColumns((source,) if isinstance(source, str) else tuple(source))
+    except TypeError as error:
+        raise DataError(
+            f"boxes from {source!r:.60}: names of columns, or Coco annotations, wanted"
+        ) from error
 
 
 def _add(columns: dict[str, Any], more: Any, what: str) -> None:
