@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,13 +38,20 @@ def imported(text: str) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def users(third_party: str) -> list[str]:
-    """Modules of the package that import a third party, as paths below it without `.py`."""
-    return [
-        path.relative_to(PACKAGE).with_suffix("").as_posix()
+@cache
+def imports() -> dict[str, frozenset[str]]:
+    """What each module of the package imports, by its path below it without `.py`."""
+    return {
+        path.relative_to(PACKAGE).with_suffix("").as_posix(): frozenset(
+            imported(path.read_text(encoding="utf-8"))
+        )
         for path in sorted(PACKAGE.rglob("*.py"))
-        if third_party in imported(path.read_text(encoding="utf-8"))
-    ]
+    }
+
+
+def users(third_party: str) -> list[str]:
+    """Modules of the package that import a third party."""
+    return [module for module, third_parties in imports().items() if third_party in third_parties]
 
 
 @pytest.mark.smoke

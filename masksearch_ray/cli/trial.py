@@ -6,6 +6,7 @@ import shutil
 import sys
 import textwrap
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,14 +70,11 @@ def demo(
     Two classifiers learn to read digits, one of them from images of which one class carries a
     mark. Where both look in every image becomes a collection, and five queries find the mark.
     """
-    try:
-        from masksearch_ray.demo import Ending, Step, run_demo
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "sklearn":
-            raise
-        raise InputError(
-            "the demonstration needs scikit-learn: pip install 'masksearch-ray[demo]'"
-        ) from None
+    # Its modules import scikit-learn late, when a folder is made already.
+    if find_spec("sklearn") is None:
+        raise InputError("the demonstration needs scikit-learn: pip install 'masksearch-ray[demo]'")
+    from masksearch_ray.demo import Ending, Step, run_demo
+
     began = time.perf_counter()
     for part in run_demo(out, runtime.value, address=address):
         match part:

@@ -47,6 +47,11 @@ def test_the_mark_lies_in_its_corner_on_its_class_only(corner: str, side: int) -
         assert not one[top:bottom, left:right].any()
 
 
+def test_the_mark_is_one_pixel_away_from_the_edges() -> None:
+    boxes = [Mark(0, corner, 4).box for corner in CORNERS]
+    assert boxes == [(1, 1, 5, 5), (59, 1, 63, 5), (1, 59, 5, 63), (59, 59, 63, 63)]
+
+
 def test_corners_are_where_their_names_say() -> None:
     boxes = [corner_box(corner, 5) for corner in CORNERS]
     assert boxes == [(0, 0, 5, 5), (59, 0, 64, 5), (0, 59, 5, 64), (59, 59, 64, 64)]
