@@ -11,6 +11,7 @@ from typing import Literal
 from masksearch_ray.collection.layout import part_key
 from masksearch_ray.collection.manifest import SegmentEntry
 from masksearch_ray.collection.parts import PartSpec, put_spec, resolve_rois
+from masksearch_ray.collection.quantiles import quantile_edges
 from masksearch_ray.collection.reader import CollectionReader, SegmentReader
 from masksearch_ray.collection.specs import edges_of
 from masksearch_ray.collection.versions import open_manifest
@@ -34,7 +35,7 @@ class BuildReport:
 def build_index(
     storage: Storage,
     rois: Sequence[Roi] | Literal["auto"] = "auto",
-    bins: int | Sequence[float] | None = None,
+    bins: int | Sequence[float] | Literal["quantiles"] | None = None,
     *,
     threads: int | None = None,
     progress: Progress = silent,
@@ -49,9 +50,10 @@ def build_index(
     storage : Storage
     rois : sequence of Roi or "auto"
         Regions; "auto": the full image and every column of boxes.
-    bins : int or sequence of float, optional
+    bins : int, sequence of float or "quantiles", optional
         A count, or edges; by default those of the collection. 256 make every range of values
-        exact for uint8.
+        exact for uint8. "quantiles": the collection's, cut further into as many that hold
+        equally many pixels, by a sample of what is there now.
     threads : int, optional
         Segments built at a time; by default as many as there are processors.
     progress : Progress
@@ -62,10 +64,9 @@ def build_index(
         If the bins make no sense, or a region needs a column of boxes that is not there.
     """
     manifest = open_manifest(storage)
-    edges = manifest.spec.edges if bins is None else edges_of(bins, manifest.domain)
-    spec = PartSpec(resolve_rois(rois, manifest.schema), edges)
-    put_spec(storage, spec)
     reader = CollectionReader(storage, manifest)
+    spec = PartSpec(resolve_rois(rois, manifest.schema), _edges(reader, bins))
+    put_spec(storage, spec)
     total = sum(entry.rows for entry in manifest.segments)
     done = 0
 
@@ -77,6 +78,18 @@ def build_index(
     with ThreadPoolExecutor(threads, thread_name_prefix="index") as pool:
         sizes = list(pool.map(lambda s: _build(storage, s, spec, told), reader.segments()))
     return BuildReport(sum(size > 0 for size in sizes), len(sizes), sum(sizes))
+
+
+def _edges(
+    reader: CollectionReader, bins: int | Sequence[float] | Literal["quantiles"] | None
+) -> tuple[float, ...]:
+    edges = reader.manifest.spec.edges
+    if bins is None:
+        return edges
+    if isinstance(bins, str) and bins == "quantiles":
+        # With those of the collection: whatever they make exact stays so.
+        return tuple(sorted({*edges, *quantile_edges(reader, len(edges) - 1)}))
+    return edges_of(bins, reader.manifest.domain)
 
 
 def rebuild_parts(

@@ -75,7 +75,7 @@ class IndexSpec:
         return grid_for(shape.height, shape.width, self.cell)
 
 
-def edges_of(bins: int | Sequence[float], domain: Domain) -> tuple[float, ...]:
+def edges_of(bins: int | Sequence[float] | str, domain: Domain) -> tuple[float, ...]:
     """Edges of bins given as a count or by hand.
 
     Raises

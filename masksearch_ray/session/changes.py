@@ -200,7 +200,7 @@ class Changes:
     def build_index(
         self,
         rois: Literal["auto"] | Sequence[Any] = "auto",
-        bins: int | Sequence[float] | None = None,
+        bins: int | Sequence[float] | Literal["quantiles"] | None = None,
         *,
         threads: int | None = None,
         progress: Progress = silent,
@@ -211,8 +211,9 @@ class Changes:
         ----------
         rois : "auto" or sequence
             As for `masksearch_ray.create`.
-        bins : int or sequence of float, optional
-            256 make every range of values exact for uint8.
+        bins : int, sequence of float or "quantiles", optional
+            256 make every range of values exact for uint8; "quantiles" cuts the collection's
+            bins further, into as many that hold equally many pixels, by a sample of the masks.
         threads : int, optional
             Segments built at a time.
         progress : Progress
