@@ -9,7 +9,7 @@ import masksearch_ray as ms
 from masksearch_ray.collection import append, delete
 from masksearch_ray.collection.indexing import build_index
 from masksearch_ray.collection.quantiles import quantile_edges
-from tests.collection.helpers import check_index, empty, random_masks, reader
+from tests.collection.helpers import check_index, empty, reader
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -53,14 +53,18 @@ def test_without_pixels_bins_are_equally_wide() -> None:
 
 def test_queries_use_them_and_answer_the_same() -> None:
     storage = empty(bins=4)
-    append(storage, random_masks(40))
+    values = np.random.default_rng(2).random((40, 24, 24)) ** 2
+    append(storage, values.astype(np.float32))
+    edge = quantile_edges(reader(storage), 4)[2]
+    assert edge not in reader(storage).manifest.spec.edges
+    median = int(np.median((values.astype(np.float32) >= edge).sum(axis=(1, 2))))
+    text = "SELECT mask_id FROM masks WHERE CP(mask, full_image, (:lv, 1.0)) > :n"
     with ms.open(storage.url) as col:
-        edge = quantile_edges(reader(storage), 4)[2]
-        text = "SELECT mask_id FROM masks WHERE CP(mask, full_image, (:lv, 1.0)) > 60"
-        before = col.sql(text, lv=edge)
+        before = col.sql(text, lv=edge, n=median)
+        assert 0 < len(before.table) < 40
         assert col.build_index(bins="quantiles").built == 1
         assert col.build_index(bins="quantiles").built == 0
-        after = col.sql(text, lv=edge)
+        after = col.sql(text, lv=edge, n=median)
         assert after.table == before.table
         assert before.stats.rows_verified > after.stats.rows_verified == 0
     check_index(storage)
