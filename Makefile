@@ -28,9 +28,10 @@ test: .venv/.installed-test  ## run all tests (PROFILE=quick|ci|thorough, WORKER
 	@echo "==> running the tests on $(WORKERS) processes"
 	@$(PYTEST) $(ARGS)
 
+# In one process: to find the tests takes longer than to run them, and every process finds them anew.
 smoke: .venv/.installed-test  ## run the small, fast part of the tests
 	@echo "==> running the smoke tests"
-	@$(PYTEST) -m smoke $(ARGS)
+	@$(PYTEST) -m smoke -n 0 $(ARGS)
 
 check: .venv/.installed-dev  ## format, lint, types, room contracts, size limits
 	@scripts/check
