@@ -16,7 +16,9 @@ __all__ = [
     "check_flag",
     "check_mapping",
     "check_path",
-    "check_source",
+    "check_pixels",
+    "check_rows",
+    "check_text",
     "check_work",
 ]
 
@@ -53,28 +55,26 @@ def check_work(*, progress: object, threads: object = None) -> None:
     )
 
 
-def check_source(
-    *,
-    on: object,
-    boxes: object,
-    images: object,
-    columns: object,
-    storage_options: object,
-    column: object = None,
-    key: object = None,
-    name: object = None,
-    shape: object = None,
-    dtype: object = None,
-) -> None:
-    """Refuse what says nothing of masks or metadata to add."""
-    texts = {"on": on, "column": column, "key": key, "name": name}
-    _check(_or_none(lambda value: isinstance(value, str)), "a text", texts)
-    check_path(images="" if images is None else images)
-    check_mapping(boxes=boxes, columns=columns, storage_options=storage_options)
-    _check(_or_none(_has_plain_values), "a finite number or a text for each", {"columns": columns})
+def check_text(**given: object) -> None:
+    """Refuse what is given and is no text."""
+    _check(_or_none(lambda value: isinstance(value, str)), "a text", given)
+
+
+def check_pixels(*, shape: object, dtype: object) -> None:
+    """Refuse what is given and is no size of masks, or no dtype to round to."""
     _check(_or_none(_is_shape), "two whole numbers (height, width)", {"shape": shape})
     if dtype is not None:
         check_choice("float16", "float32", dtype=dtype)
+
+
+def check_rows(
+    on: object, boxes: object, images: object, columns: object, storage_options: object
+) -> None:
+    """Refuse what says nothing of metadata that are to be joined."""
+    check_text(on=on)
+    check_path(images="" if images is None else images)
+    check_mapping(boxes=boxes, columns=columns, storage_options=storage_options)
+    _check(_or_none(_has_plain_values), "a finite number or a text for each", {"columns": columns})
 
 
 def _check(holds: Callable[[Any], bool], wanted: str, given: Mapping[str, object]) -> None:

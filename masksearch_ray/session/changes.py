@@ -26,7 +26,13 @@ from masksearch_ray.execute.interval import Interval
 from masksearch_ray.model.progress import Progress, silent
 from masksearch_ray.model.query import Catalog, Column, Expr, columns_of
 from masksearch_ray.model.roi import Roi
-from masksearch_ray.session.arguments import check_path, check_source, check_work
+from masksearch_ray.session.arguments import (
+    check_path,
+    check_pixels,
+    check_rows,
+    check_text,
+    check_work,
+)
 from masksearch_ray.session.catalog import catalog_of
 from masksearch_ray.sql import parse_predicate, parse_roi
 from masksearch_ray.storage import Storage
@@ -122,18 +128,9 @@ class Changes:
             Names the file, array or row that cannot be taken.
         """
         check_work(progress=progress, threads=threads)
-        check_source(
-            on=on,
-            boxes=boxes,
-            images=images,
-            columns=columns,
-            storage_options=storage_options,
-            column=column,
-            key=key,
-            name=name,
-            shape=shape,
-            dtype=dtype,
-        )
+        check_text(column=column, key=key, name=name)
+        check_pixels(shape=shape, dtype=dtype)
+        check_rows(on, boxes, images, columns, storage_options)
         with self._changing():
             return ingest(
                 self._storage,
@@ -167,9 +164,7 @@ class Changes:
         """
         check_work(progress=progress)
         check_path(prefix=prefix)
-        check_source(
-            on=on, boxes=boxes, images=images, columns=columns, storage_options=storage_options
-        )
+        check_rows(on, boxes, images, columns, storage_options)
         with self._changing():
             return register(
                 self._storage,

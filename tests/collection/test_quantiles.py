@@ -9,7 +9,7 @@ import masksearch_ray as ms
 from masksearch_ray.collection import append, delete
 from masksearch_ray.collection.indexing import build_index
 from masksearch_ray.collection.quantiles import quantile_edges
-from tests.collection.helpers import check_index, empty, reader
+from tests.collection.helpers import empty, reader
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -67,4 +67,3 @@ def test_queries_use_them_and_answer_the_same() -> None:
         after = col.sql(text, lv=edge, n=median)
         assert after.table == before.table
         assert before.stats.rows_verified > after.stats.rows_verified == 0
-    check_index(storage)
