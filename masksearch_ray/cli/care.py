@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,9 +10,10 @@ from masksearch_ray.cli.help import add_command, option, repeated
 from masksearch_ray.cli.opening import opened
 from masksearch_ray.cli.options import Collection, Parameters, StorageOption
 from masksearch_ray.cli.output import say
-from masksearch_ray.cli.parse import box_or_text, named_values
+from masksearch_ray.cli.parse import box_or_text, named_values, value
 from masksearch_ray.cli.progress import progress
 from masksearch_ray.cli.text import count, size
+from masksearch_ray.errors import InputError
 
 __all__ = ["add_to"]
 
@@ -37,11 +38,11 @@ Rois = Annotated[
     ),
 ]
 Bins = Annotated[
-    int | None,
+    str | None,
     option(
-        metavar="N",
-        min=1,
-        help="Bins in place of the collection's; 256 make counts on uint8 masks exact.",
+        metavar="N|quantiles",
+        help="Bins in place of the collection's: so many of one width (256 make counts on uint8 "
+        "masks exact), or as many as it has, with about as many pixels in each.",
     ),
 ]
 Keep = Annotated[
@@ -117,10 +118,21 @@ def index(
     """
     rois = [box_or_text(text) for text in roi] or "auto"
     with opened(collection, storage_option) as col, progress() as bar:
-        report = col.build_index(rois=rois, bins=bins, progress=bar)
+        report = col.build_index(rois=rois, bins=_bins(bins), progress=bar)
     typer.echo(
         f"built for {report.built:,} of {count(report.segments, 'segment')}, {size(report.bytes)}"
     )
+
+
+def _bins(text: str | None) -> int | Literal["quantiles"] | None:
+    if text is None:
+        return None
+    if text == "quantiles":
+        return "quantiles"
+    number = value(text)
+    if isinstance(number, int) and not isinstance(number, bool) and number > 0:
+        return number
+    raise InputError(f"--bins {text!r}: a number of bins or 'quantiles' wanted")
 
 
 def compact(collection: Collection, storage_option: StorageOption) -> None:

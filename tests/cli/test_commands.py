@@ -373,6 +373,16 @@ def test_index_decides_what_had_to_be_read(run: Run, maps: Path) -> None:
     assert "box(3, 5, 20, 20)" in run("info", maps).out
 
 
+def test_index_with_bins_at_quantiles(run: Run, maps: Path) -> None:
+    text = "SELECT mask_id FROM masks WHERE CP(mask, full_image, (0.333, 1.0)) > 40"
+    before = run("sql", maps, text).out
+    assert "built for 1 of 1 segment" in run("index", maps, "--bins", "quantiles").out
+    assert run("sql", maps, text).out == before
+    refused = run("index", maps, "--bins", "many")
+    assert refused.status == 2
+    assert "--bins 'many': a number of bins or 'quantiles' wanted" in refused.err
+
+
 def test_compact_and_vacuum(run: Run, maps: Path) -> None:
     run("delete", maps, "label = 'dog'")
     assert "merged 1 segment with 8 masks into 1" in run("compact", maps).out
