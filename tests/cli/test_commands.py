@@ -391,18 +391,3 @@ def test_compact_and_vacuum(run: Run, maps: Path) -> None:
     assert answer.out.startswith("removed 3 versions and ")
     assert run("sql", maps, "SELECT COUNT(*) FROM masks", "--version", 2).status == 2
     assert run("vacuum", maps, "--older-than", "soon").status == 2
-
-
-# ------------------------------------------------------------------------------------------- bench
-
-
-def test_bench_command(run: Run) -> None:
-    answer = run("bench", "--masks", 30, "--side", 32, "--repeats", 1, "--format", "csv")
-    assert answer.status == 0
-    assert len(answer.out.splitlines()) == 4
-    assert "ratio" in answer.out
-    assert "every answer equals NumPy's" in answer.err
-    answer = run("bench", "--masks", 30, "--side", 32, "--repeats", 1)
-    assert answer.out.split("\n")[0].split()[:3] == ["query", "rows", "verified"]
-    assert "ratio: NumPy's median by the engine's" in answer.out
-    assert max(map(len, [*answer.out.splitlines(), *answer.err.splitlines()])) <= 80

@@ -27,12 +27,12 @@ class Odd:
 
 ODD = Odd()
 BYTES, ARRAY = b"\xff", np.zeros(3)
-NO_TEXT = (1.5, ODD, BYTES, {}, [], ARRAY, ["x"])
-NO_PATH = (1.5, ODD, [], {}, ARRAY)
-NO_MAPPING = (1.5, "x", ODD, [], [1], {1}, {1: 2}, ARRAY)
-NO_COUNT = (0, -1, 1.5, "x", ODD, [], ARRAY, 10**30)
-NO_FUNCTION = (None, 1, "x", ODD, [], ARRAY)
-NO_FLAG = (None, 1.5, "x", ODD, [], ARRAY)
+NO_TEXT: tuple[Any, ...] = (1.5, ODD, BYTES, {}, [], ARRAY, ["x"])
+NO_PATH: tuple[Any, ...] = (1.5, ODD, [], {}, ARRAY)
+NO_MAPPING: tuple[Any, ...] = (1.5, "x", ODD, [], [1], {1}, {1: 2}, ARRAY)
+NO_COUNT: tuple[Any, ...] = (0, -1, 1.5, "x", ODD, [], ARRAY, 10**30)
+NO_FUNCTION: tuple[Any, ...] = (None, 1, "x", ODD, [], ARRAY)
+NO_FLAG: tuple[Any, ...] = (None, 1.5, "x", ODD, [], ARRAY)
 
 Call = Callable[[ms.Collection, Path, dict[str, Any]], Any]
 CALLS: dict[str, Call] = {
