@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from masksearch_ray.collection.reader import CollectionReader
+from masksearch_ray.collection.recent import default_budget
 from masksearch_ray.collection.versions import read_manifest
 from masksearch_ray.runtime.types import CollectionSource
 from masksearch_ray.storage import open_storage
@@ -10,8 +11,14 @@ from masksearch_ray.storage import open_storage
 __all__ = ["open_reader"]
 
 
-def open_reader(source: CollectionSource) -> CollectionReader:
+def open_reader(source: CollectionSource, workers: int = 1) -> CollectionReader:
     """Open a version of a collection for reading.
+
+    Parameters
+    ----------
+    source : CollectionSource
+    workers : int
+        Readers that may lie on one machine, which share its memory.
 
     Raises
     ------
@@ -20,4 +27,5 @@ def open_reader(source: CollectionSource) -> CollectionReader:
     """
     storage = open_storage(source.url, dict(source.options))
     cache = None if source.cache is None else open_storage(source.cache)
-    return CollectionReader(storage, read_manifest(storage, source.version), cache)
+    memory = default_budget() // workers
+    return CollectionReader(storage, read_manifest(storage, source.version), cache, memory)

@@ -12,6 +12,7 @@ import pytest
 from masksearch_ray.errors import QueryCancelledError, QueryTimeoutError
 from masksearch_ray.execute.partials import Filter, Finished, RowsFound
 from masksearch_ray.runtime.ray.actor import Errand, Reply, Shard, ShardActor
+from masksearch_ray.runtime.reading import open_reader
 from masksearch_ray.runtime.types import ShardTask
 from tests.conformance.pools import parse_text, source_of
 from tests.conformance.runtime import COUNT, SEGMENTS
@@ -131,3 +132,9 @@ def test_sent_again_it_takes_the_place_of_the_first(errand: Errand) -> None:
     again.join(timeout=30)
     ((*_, last),) = [answer for answer in answers if isinstance(answer, tuple)]
     assert isinstance(last, Finished)
+
+
+def test_shards_share_the_memory_of_a_machine(url: str) -> None:
+    alone = open_reader(source_of(url))
+    one_of_four = open_reader(source_of(url), 4)
+    assert one_of_four.recent.budget == alone.recent.budget // 4

@@ -44,12 +44,15 @@ class Shard:
     source : CollectionSource
     segments : tuple of int
         Positions in the manifest.
+    shards : int
+        Of the collection; their actors may all lie on one machine.
     """
 
     label: str
     key: str
     source: CollectionSource
     segments: tuple[int, ...]
+    shards: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +192,8 @@ class ShardActor:
     def _own(self, shard: Shard) -> Worker:
         with self._opening:
             if self._worker is None or self._shard is None or self._shard.key != shard.key:
-                self._worker = Worker(open_reader(shard.source), shard.segments)
+                reader = open_reader(shard.source, shard.shards)
+                self._worker = Worker(reader, shard.segments)
                 self._shard = shard
             return self._worker
 

@@ -70,9 +70,10 @@ class RayPool:
         owned = balance(source.segments, workers or _cpus())
         key = uuid.uuid4().hex
         bare = replace(source, segments=())  # needed no more, and sent with every errand
+        count = len(owned)
         shards = [
-            Shard(f"shard {n} of {len(owned)} of {source.url}", f"{key}-{n}", bare, tuple(segments))
-            for n, segments in enumerate(owned, 1)
+            Shard(f"shard {n} of {count} of {source.url}", f"{key}-{n}", bare, tuple(held), count)
+            for n, held in enumerate(owned, 1)
         ]
         return cls(crew, shards)
 
