@@ -32,6 +32,7 @@ def test_what_is_appended_is_seen_at_once(url: str, col: ms.Collection) -> None:
 
 def test_forms_of_rows(url: str) -> None:
     import pandas
+
     col = ms.create(url)
     col.append(MASKS[:2], pa.table({"label": ["a", "b"]}))
     col.append(iter(MASKS[2:4]), pandas.DataFrame({"label": ["c", None]}))
