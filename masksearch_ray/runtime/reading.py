@@ -27,5 +27,5 @@ def open_reader(source: CollectionSource, workers: int = 1) -> CollectionReader:
     """
     storage = open_storage(source.url, dict(source.options))
     cache = None if source.cache is None else open_storage(source.cache)
-    memory = default_budget() // workers
+    memory = None if workers == 1 else default_budget() // workers
     return CollectionReader(storage, read_manifest(storage, source.version), cache, memory)
