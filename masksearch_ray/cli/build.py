@@ -32,8 +32,8 @@ from masksearch_ray.cli.options import Collection, StorageOption
 from masksearch_ray.cli.output import say
 from masksearch_ray.cli.parse import named_values, pair
 from masksearch_ray.cli.progress import progress
-from masksearch_ray.cli.text import count, duration, percent, size
 from masksearch_ray.errors import InputError
+from masksearch_ray.model.text import count, duration, percent, size
 
 if TYPE_CHECKING:
     from masksearch_ray.collection.ingest_run import IngestReport

@@ -12,8 +12,8 @@ from masksearch_ray.cli.options import Collection, Parameters, StorageOption
 from masksearch_ray.cli.output import say
 from masksearch_ray.cli.parse import box_or_text, named_values, value
 from masksearch_ray.cli.progress import progress
-from masksearch_ray.cli.text import count, size
 from masksearch_ray.errors import InputError
+from masksearch_ray.model.text import count, size
 
 __all__ = ["add_to"]
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import typer
 
-from masksearch_ray.cli.text import printable
 from masksearch_ray.errors import MaskSearchError, QueryError
+from masksearch_ray.model.text import printable
 
 __all__ = ["Interrupted", "main"]
 

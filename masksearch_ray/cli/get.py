@@ -17,8 +17,8 @@ from masksearch_ray.cli.output import say
 from masksearch_ray.cli.parse import box_or_text, named_values
 from masksearch_ray.cli.pictures import Overlay, Painter
 from masksearch_ray.cli.query import statement_text
-from masksearch_ray.cli.text import count
 from masksearch_ray.errors import FailedError, InputError
+from masksearch_ray.model.text import count
 
 if TYPE_CHECKING:
     from masksearch_ray.session import Collection as OpenCollection

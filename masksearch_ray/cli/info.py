@@ -13,7 +13,7 @@ from masksearch_ray.cli.opening import opened
 from masksearch_ray.cli.options import Cache, Collection, StorageOption, Version
 from masksearch_ray.cli.output import show_table
 from masksearch_ray.cli.parse import named_values
-from masksearch_ray.cli.text import count, percent, size
+from masksearch_ray.model.text import count, percent, size
 
 if TYPE_CHECKING:
     from masksearch_ray.collection.manifest import Manifest

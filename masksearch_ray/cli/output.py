@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from masksearch_ray.cli.options import Format
-from masksearch_ray.cli.text import count, printable
 from masksearch_ray.errors import FailedError, InputError
+from masksearch_ray.model.text import count, printable
 
 if TYPE_CHECKING:
     import pyarrow as pa

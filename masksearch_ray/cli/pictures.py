@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from masksearch_ray.cli.parse import named_values
-from masksearch_ray.cli.text import count
 from masksearch_ray.errors import DataError, MaskSearchError
+from masksearch_ray.model.text import count
 
 if TYPE_CHECKING:
     import numpy as np

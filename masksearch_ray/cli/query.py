@@ -30,8 +30,8 @@ from masksearch_ray.cli.options import (
 )
 from masksearch_ray.cli.output import Destination, emit, say
 from masksearch_ray.cli.parse import box_or_text, named_values
-from masksearch_ray.cli.text import count, duration, percent, size
 from masksearch_ray.errors import InputError
+from masksearch_ray.model.text import count, duration, percent, size
 
 if TYPE_CHECKING:
     from masksearch_ray.session import Stats

@@ -23,8 +23,8 @@ from masksearch_ray.cli.options import (
 )
 from masksearch_ray.cli.output import Destination, emit, say, show_table
 from masksearch_ray.cli.progress import progress
-from masksearch_ray.cli.text import count, duration, percent, size
 from masksearch_ray.errors import InputError
+from masksearch_ray.model.text import count, duration, percent, size
 
 if TYPE_CHECKING:
     import pyarrow as pa

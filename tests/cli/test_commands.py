@@ -13,8 +13,7 @@ import pytest
 import masksearch_ray as ms
 import masksearch_ray.cli.build
 from masksearch_ray.cli import main
-from masksearch_ray.cli.progress import ProgressLines
-from masksearch_ray.model.progress import ProgressStep
+from masksearch_ray.model.progress import ProgressLines, ProgressStep
 from masksearch_ray.render import read_image
 from tests.cli.conftest import COUNT, SIDE, Run
 

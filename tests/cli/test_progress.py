@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from masksearch_ray.cli.progress import ProgressLines, _Bar, progress
-from masksearch_ray.model.progress import ProgressStep
+from masksearch_ray.cli.progress import _Bar, progress
+from masksearch_ray.model.progress import ProgressLines, ProgressStep
 
 
 def test_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

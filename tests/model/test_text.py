@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from masksearch_ray.cli.text import count, duration, percent, printable, size
+from masksearch_ray.model.text import count, duration, percent, printable, size
 
 
 @pytest.mark.smoke
