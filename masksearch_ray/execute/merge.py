@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,9 @@ from masksearch_ray.execute.columns import arrow_of
 from masksearch_ray.execute.evaluate import evaluate
 from masksearch_ray.execute.grouping import group
 from masksearch_ray.execute.interval import Interval
-from masksearch_ray.execute.ordering import Places, Threshold, optimistic
-from masksearch_ray.execute.partials import GroupStates, MemberRefs, Offered, Ranked, RowsFound
+from masksearch_ray.execute.leaders import Leaders
+from masksearch_ray.execute.ordering import Places, optimistic
+from masksearch_ray.execute.partials import GroupStates, MemberRefs, RowsFound
 from masksearch_ray.execute.search import Ranking, survey
 from masksearch_ray.execute.shard import aggregates_of
 from masksearch_ray.model.query import (
@@ -33,35 +34,36 @@ __all__ = [
     "GroupTable",
     "assign_groups",
     "empty_table",
-    "merge_offers",
-    "merge_ranked",
+    "items_by_shard",
     "merge_rows",
+    "merge_states",
 ]
 
 Index = npt.NDArray[np.int64]
 
 
-def merge_offers(offers: Iterable[Offered], k: int) -> Threshold | None:
-    """Place of the k-th of all items certain to rank first; None where there are fewer."""
-    places = Places.concat([o.places for o in offers if len(o.places)])
-    if k == 0 or places is None or len(places) < k:
-        return None
-    return places.at(int(places.first(k)[-1]))
+def items_by_shard(leaders: Leaders, offset: int) -> dict[int, Index]:
+    """Items of the answer by shard, each shard's ascending.
 
-
-def merge_ranked(ranked: Mapping[int, Ranked], limit: int, offset: int) -> dict[int, Index]:
-    """Items of the answer by shard, each shard's ascending."""
-    held = {shard: found for shard, found in ranked.items() if len(found.items)}
-    places = Places.concat([found.places for found in held.values()])
-    if places is None:
+    Parameters
+    ----------
+    leaders : Leaders
+        With a column of shards and one of items.
+    offset : int
+        How many of the first are left out.
+    """
+    if leaders.places is None:
         return {}
-    shards = np.concatenate([np.full(len(f.items), s) for s, f in held.items()])
-    items = np.concatenate([f.items for f in held.values()])
-    chosen = places.argsort()[offset : offset + limit]
-    return {
-        int(shard): np.sort(items[chosen][shards[chosen] == shard])
-        for shard in np.unique(shards[chosen])
-    }
+    shards, items = (column[offset:] for column in leaders.columns)
+    return {shard: np.sort(items[at]) for shard, at in _positions(shards)}
+
+
+def _positions(shards: Index) -> Iterator[tuple[int, Index]]:
+    """Each shard with the positions at which it stands, in one pass over all."""
+    order = np.argsort(shards, kind="stable")
+    owners, starts = np.unique(shards[order], return_index=True)
+    # The stretch before the first start is empty.
+    yield from zip(owners.tolist(), np.split(order, starts)[1:], strict=True)
 
 
 def merge_rows(found: Sequence[RowsFound], query: Query, schema: pa.Schema) -> pa.Table:
@@ -107,26 +109,44 @@ def empty_table(query: Query, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, names=[o.name for o in query.outputs])
 
 
-def assign_groups(found: Mapping[int, MemberRefs]) -> dict[int, MemberRefs]:
+def assign_groups(found: Sequence[tuple[int, MemberRefs]]) -> dict[int, MemberRefs]:
     """Give every group, with all its members, to the shard that owns most of them."""
-    held = {shard: refs for shard, refs in found.items() if len(refs.ordinals)}
+    held = [(shard, refs) for shard, refs in found if len(refs.ordinals)]
     if not held:
         return {}
-    parts = list(held.values())
-    keys = tuple(Interval.concat([p.keys[i] for p in parts]) for i in range(len(parts[0].keys)))
-    every = MemberRefs(
-        keys,
-        np.concatenate([p.segments for p in parts]),
-        np.concatenate([p.ordinals for p in parts]),
-        np.concatenate([p.verified for p in parts]),
+    every = MemberRefs.concat(held)
+    assert every.shards is not None
+    codes = group(every.keys, len(every.ordinals)).codes
+    chosen = _most_frequent(codes, every.shards)[codes]
+    bare = replace(every, shards=None)
+    return {shard: bare.take(np.sort(at)) for shard, at in _positions(chosen)}
+
+
+def _most_frequent(codes: Index, values: Index) -> Index:
+    """By code, 0 to the largest, its most frequent value; the smallest of those that tie."""
+    span = int(values.max()) + 1
+    pairs, votes = np.unique(codes * span + values, return_counts=True)
+    held, value = np.divmod(pairs, span)
+    order = np.lexsort([value, -votes, held])
+    _, first = np.unique(held[order], return_index=True)
+    chosen: Index = value[order][first]
+    return chosen
+
+
+def merge_states(query: Query, parts: Sequence[GroupStates]) -> GroupStates:
+    """States of the groups of all parts; associative and commutative to the last bit."""
+    parts = [part for part in parts if part.groups]
+    if not parts:
+        return GroupStates((), (), 0)
+    if len(parts) == 1:
+        return parts[0]
+    keys = [Interval.concat([p.keys[i] for p in parts]) for i in range(len(parts[0].keys))]
+    groups = group(keys, sum(part.groups for part in parts))
+    states = tuple(
+        scalar.combine(a, scalar.State.concat([p.states[i] for p in parts]), groups)
+        for i, a in enumerate(aggregates_of(query))
     )
-    owners = np.concatenate([np.full(len(p.ordinals), s) for s, p in held.items()])
-    codes = group(keys, len(owners)).codes
-    shards = np.array(sorted(held))
-    votes = np.zeros((codes.max() + 1, len(shards)), np.int64)
-    np.add.at(votes, (codes, np.searchsorted(shards, owners)), 1)
-    chosen = shards[votes.argmax(axis=1)][codes]
-    return {int(s): every.take(np.flatnonzero(chosen == s)) for s in np.unique(chosen)}
+    return GroupStates(groups.keys, states, len(groups))
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,17 +172,10 @@ class GroupTable:
     @classmethod
     def merge(cls, query: Query, parts: Sequence[GroupStates]) -> GroupTable:
         """Merge partial states by key."""
-        aggregates = aggregates_of(query)
-        parts = [part for part in parts if part.groups]
-        if not parts:
+        whole = merge_states(query, parts)
+        if not whole.groups:
             return cls.without_rows(query)
-        keys = [Interval.concat([p.keys[i] for p in parts]) for i in range(len(parts[0].keys))]
-        groups = group(keys, sum(part.groups for part in parts))
-        states = tuple(
-            scalar.combine(a, scalar.State.concat([p.states[i] for p in parts]), groups)
-            for i, a in enumerate(aggregates)
-        )
-        return cls(query, groups.keys, states, len(groups))
+        return cls(query, whole.keys, whole.states, whole.groups)
 
     @classmethod
     def without_rows(cls, query: Query) -> GroupTable:

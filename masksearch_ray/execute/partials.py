@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -123,10 +124,24 @@ class Offered:
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """Answer to `Top`: items of the shard, int64, and their exact places, in order."""
+    """Answer to `Top`: items of the shard, int64, and their exact places, in order.
+
+    Parameters
+    ----------
+    items : numpy.ndarray
+        int64 ``(n,)``, as their shard numbers them.
+    places : Places
+    shards : numpy.ndarray, optional
+        int64 ``(n,)``: whose the items are, where answers of several shards were combined.
+    """
 
     items: Index
     places: Places
+    shards: Index | None = None
+
+    def owners(self, shard: int) -> Index:
+        """Shard of each item, given the one that answered."""
+        return np.full(len(self.items), shard) if self.shards is None else self.shards
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,17 +172,41 @@ class MemberRefs:
         int64 ``(n,)``.
     verified : numpy.ndarray
         bool ``(n,)``: of which tiles were read already, and counted in statistics.
+    shards : numpy.ndarray, optional
+        int64 ``(n,)``: whose the rows are, where answers of several shards were combined.
     """
 
     keys: tuple[Interval, ...]
     segments: Index
     ordinals: Index
     verified: Bools
+    shards: Index | None = None
+
+    def owners(self, shard: int) -> Index:
+        """Shard of each row, given the one that answered."""
+        return np.full(len(self.ordinals), shard) if self.shards is None else self.shards
 
     def take(self, index: Index) -> MemberRefs:
         """Some of the rows."""
-        keys = tuple(key.take(index) for key in self.keys)
-        return MemberRefs(keys, self.segments[index], self.ordinals[index], self.verified[index])
+        return MemberRefs(
+            tuple(key.take(index) for key in self.keys),
+            self.segments[index],
+            self.ordinals[index],
+            self.verified[index],
+            None if self.shards is None else self.shards[index],
+        )
+
+    @classmethod
+    def concat(cls, parts: Sequence[tuple[int, MemberRefs]]) -> MemberRefs:
+        """Rows of several shards, at least one, each given with its answer."""
+        refs = [part for _, part in parts]
+        return cls(
+            tuple(map(Interval.concat, zip(*(part.keys for part in refs), strict=True))),
+            np.concatenate([part.segments for part in refs]),
+            np.concatenate([part.ordinals for part in refs]),
+            np.concatenate([part.verified for part in refs]),
+            np.concatenate([part.owners(shard) for shard, part in parts]),
+        )
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,20 @@ more where a mask aggregate's groups may span shards and their members have to b
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import pyarrow as pa
 
+from masksearch_ray.execute.fold import Fold
+from masksearch_ray.execute.leaders import Leaders
 from masksearch_ray.execute.merge import (
     GroupTable,
     assign_groups,
-    merge_offers,
-    merge_ranked,
+    items_by_shard,
     merge_rows,
+    merge_states,
 )
 from masksearch_ray.execute.partials import (
     BoundGroups,
@@ -143,15 +145,17 @@ class Coordinator:
                 yield shard, partial
 
     def _top(self, k: int) -> Iterator[RowsFound]:
-        offers = [p for _, p in self._send(Offer(k)) if isinstance(p, Offered)]
-        self._raise(merge_offers(offers, k))
-        ranked: dict[int, Ranked] = {}
+        offers = Leaders(k)
+        for _, partial in self._send(Offer(k)):
+            assert isinstance(partial, Offered)
+            offers.add(partial.places)
+        self._raise(offers.threshold)
+        leaders = Leaders(k, offers.threshold)
         for shard, partial in self._send(Top(k, self.control.threshold)):
             assert isinstance(partial, Ranked)
-            ranked[shard] = partial
-            exact = [Offered(found.places) for found in ranked.values()]
-            self._raise(merge_offers(exact, k))
-        chosen = merge_ranked(ranked, k - self.query.offset, self.query.offset)
+            leaders.add(partial.places, partial.owners(shard), partial.items)
+            self._raise(leaders.threshold)
+        chosen = items_by_shard(leaders, self.query.offset)
         stages: dict[int, Stage] = {shard: Fetch(items) for shard, items in chosen.items()}
         for _, partial in self._send(stages):
             if isinstance(partial, RowsFound):
@@ -165,22 +169,26 @@ class Coordinator:
 
     def _find_members(self) -> None:
         """Bring the masks of each group together on one shard."""
-        found = {s: p for s, p in self._send(FindMembers()) if isinstance(p, MemberRefs)}
+        found = [(s, p) for s, p in self._send(FindMembers()) if isinstance(p, MemberRefs)]
         self._members = assign_groups(found)
 
     def _merged_groups(self) -> RowsFound:
         exact = self.query.limit is None and self.query.having is None
-        states = [p for _, p in self._send(BoundGroups(exact)) if isinstance(p, GroupStates)]
-        table = GroupTable.merge(self.query, states)
+        table = self._states(BoundGroups(exact))
         first = max(_FIRST_GROUPS, self.plan.k or 0)
         doubtful = table.in_doubt()
         while len(doubtful):
             chosen = doubtful[:first] if self.plan.k is not None else doubtful
-            stage = RefineGroups(table.take_keys(chosen))
-            refined = [p for _, p in self._send(stage) if isinstance(p, GroupStates)]
-            table = table.replace(GroupTable.merge(self.query, refined))
+            table = table.replace(self._states(RefineGroups(table.take_keys(chosen))))
             doubtful, first = table.in_doubt(), table.n
         return table.answer()
+
+    def _states(self, stage: Stage) -> GroupTable:
+        merged: Fold[GroupStates] = Fold(functools.partial(merge_states, self.query))
+        for _, part in self._send(stage):
+            if isinstance(part, GroupStates):
+                merged.add(part)
+        return GroupTable.merge(self.query, merged.parts())
 
     def total(self) -> ShardStats:
         """Statistics of all shards together."""
@@ -200,15 +208,11 @@ _SUMMED = (
 
 def total_of(parts: list[ShardStats]) -> ShardStats:
     """Sum of statistics; seconds add up over shards."""
-    whole = ShardStats()
+    stages: dict[str, float] = {}
+    cached: set[int] = set()
     for part in parts:
-        stages = dict(whole.stages)
         for kind, seconds in part.stages.items():
             stages[kind] = stages.get(kind, 0.0) + seconds
-        whole = replace(
-            whole,
-            stages=stages,
-            segments_cached=whole.segments_cached | part.segments_cached,
-            **{name: getattr(whole, name) + getattr(part, name) for name in _SUMMED},
-        )
-    return whole
+        cached |= part.segments_cached
+    summed = {name: sum(getattr(part, name) for part in parts) for name in _SUMMED}
+    return ShardStats(stages=stages, segments_cached=frozenset(cached), **summed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,17 +13,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from masksearch_ray.execute import aggregate as scalar
+from masksearch_ray.execute.grouping import group
 from masksearch_ray.execute.interval import Interval
+from masksearch_ray.execute.leaders import Leaders
 from masksearch_ray.execute.merge import (
     GroupTable,
     assign_groups,
-    merge_offers,
-    merge_ranked,
+    items_by_shard,
     merge_rows,
+    merge_states,
 )
 from masksearch_ray.execute.ordering import Places, ascending, pessimistic
-from masksearch_ray.execute.partials import MemberRefs, Offered, Ranked, RowsFound
-from masksearch_ray.model.query import Query
+from masksearch_ray.execute.partials import GroupStates, MemberRefs, RowsFound
+from masksearch_ray.execute.shard import aggregates_of
+from masksearch_ray.model.query import Column, Query
 from masksearch_ray.sql import parse
 from tests.sql.catalog import catalog
 
@@ -73,29 +78,49 @@ def test_rows_are_put_in_order_however_they_come(
     assert found.schema.types == [pa.string()]
 
 
-@given(rows, cuts, st.integers(0, 12), st.integers(0, 5))
+@given(rows, cuts, st.integers(0, 12), st.integers(0, 5), st.randoms(use_true_random=False))
 def test_the_first_of_all_shards_are_chosen(
-    held: list[tuple[int, str | None]], at: list[int], limit: int, offset: int
+    held: list[tuple[int, str | None]], at: list[int], limit: int, offset: int, chance: object
 ) -> None:
     values = [value for value, _ in held]
     order = sorted(range(len(held)), key=lambda i: (-values[i], i))
-    ranked, offers, starts = {}, [], {}
-    for shard, piece in enumerate(pieces(len(held), at)):
+    k, starts = limit + offset, {}
+    leaders, offers = Leaders(k), Leaders(k)
+    shards = list(enumerate(pieces(len(held), at)))
+    chance.shuffle(shards)  # type: ignore[attr-defined]
+    for shard, piece in shards:
         ids = list(range(len(held)))[piece]
         own = places(values[piece], ids)
-        first = own.first(limit + offset)
-        ranked[shard] = Ranked(first, own.take(first))
-        offers.append(Offered(own.take(first)))
+        first = own.first(k)
+        offers.add(own.take(first))
+        leaders.add(own.take(first), np.full(len(first), shard), first)
         starts[shard] = piece.start
-    chosen = merge_ranked(ranked, limit, offset)
+    chosen = items_by_shard(leaders, offset)
     found = [starts[shard] + int(item) for shard, items in chosen.items() for item in items]
-    assert sorted(found) == sorted(order[offset : offset + limit])
-    threshold = merge_offers(offers, limit + offset)
-    if 0 < limit + offset <= len(held):
-        last = order[limit + offset - 1]
-        assert threshold == ((1, values[last]), (1, last))
+    assert sorted(found) == sorted(order[offset:k])
+    assert all((np.diff(items) > 0).all() for items in chosen.values())
+    assert offers.threshold == leaders.threshold
+    if 0 < k <= len(held):
+        last = order[k - 1]
+        assert offers.threshold == ((1, values[last]), (1, last))
     else:
-        assert threshold is None
+        assert offers.threshold is None
+
+
+@given(rows, cuts, st.integers(1, 12))
+def test_a_threshold_known_before_loses_none_of_the_first(
+    held: list[tuple[int, str | None]], at: list[int], k: int
+) -> None:
+    values = [value for value, _ in held]
+    whole = places(values, list(range(len(held))))
+    known = Leaders(k)
+    known.add(whole)
+    leaders = Leaders(k, known.threshold)
+    for piece in pieces(len(held), at):
+        ids = np.arange(len(held))[piece]
+        leaders.add(whole.take(ids), ids)
+    ids = np.concatenate([np.zeros(0, np.int64), *leaders.columns])
+    assert ids.tolist() == whole.first(k).tolist()
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=40))
@@ -107,7 +132,7 @@ def test_groups_are_assigned_whole_to_the_shard_that_holds_most(
         keys = [key for key, owner in members if owner == shard]
         own = np.arange(len(keys))
         found[shard] = MemberRefs((points(keys),), own * 0 + shard, own, own % 2 == 0)
-    assigned = assign_groups(found)
+    assigned = assign_groups(list(found.items()))
     seen: dict[int, set[int]] = {}
     total = 0
     for shard, refs in assigned.items():
@@ -129,3 +154,50 @@ def test_no_rows_make_one_group_only_without_keys(keys: str) -> None:
     asked = parse(f"SELECT {first}COUNT(*) AS n, MAX(mask_id) AS m FROM masks {keys}", catalog())
     answer = GroupTable.merge(asked, []).answer().table.to_pylist()
     assert answer == ([] if keys else [{"n": 0, "m": None}])
+
+
+AGGREGATES = (
+    "SELECT label, COUNT(*), COUNT(DISTINCT mask_type), SUM(score), AVG(score), MIN(score),"
+    " MAX(model_id), AVG(model_id), SUM(model_id) FROM masks GROUP BY label"
+)
+MEASURED = st.tuples(
+    st.sampled_from(["a", "b", None]),
+    st.integers(0, 3),
+    st.floats(-1e30, 1e30) | st.sampled_from([0.1, 0.2, 1e-300]),
+    st.integers(-(2**62), 2**62),
+)
+
+
+def states_of(asked: Query, held: Sequence[tuple[str | None, int, float, int]]) -> GroupStates:
+    """Exact states of some rows, as a shard gives them."""
+    label, kind, score, model = (np.array(column, object) for column in zip(*held, strict=True))
+    null = np.array([value is None for value in label], np.bool_)
+    groups = group([Interval.points("string", label, null)], len(held))
+    columns = {
+        "mask_type": Interval.between("int", kind.astype(np.int64), kind.astype(np.int64)),
+        "score": Interval.between("float", score.astype(float), score.astype(float)),
+        "model_id": Interval.between("int", model.astype(np.int64), model.astype(np.int64)),
+    }
+    arguments = [
+        columns[a.argument.name] if isinstance(a.argument, Column) else None
+        for a in aggregates_of(asked)
+    ]
+    states = tuple(map(scalar.chunk, aggregates_of(asked), arguments, itertools.repeat(groups)))
+    return GroupStates(groups.keys, states, len(groups))
+
+
+@given(st.lists(MEASURED, min_size=1, max_size=24), cuts, st.randoms(use_true_random=False))
+def test_states_of_groups_merge_in_any_order_and_grouping(
+    held: list[tuple[str | None, int, float, int]], at: list[int], chance: object
+) -> None:
+    asked = parse(AGGREGATES, catalog())
+    parts = [states_of(asked, held[p]) for p in pieces(len(held), at) if held[p]]
+    whole = GroupTable.merge(asked, [states_of(asked, held)]).answer().table
+    chance.shuffle(parts)  # type: ignore[attr-defined]
+    left = functools.reduce(lambda a, b: merge_states(asked, [a, b]), parts)
+    right = functools.reduce(lambda a, b: merge_states(asked, [b, a]), reversed(parts))
+    identity = merge_states(asked, [])
+    for merged in ([left], [right], parts, [identity, *parts, identity]):
+        found = GroupTable.merge(asked, merged).answer().table
+        assert found.schema == whole.schema
+        assert repr(found.to_pylist()) == repr(whole.to_pylist())
