@@ -15,10 +15,10 @@ export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER := 0
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test smoke check lock clean
+.PHONY: help demo test test-s3 smoke check lock clean
 
 help:  ## say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.installed-demo  ## train two models, search 3,594 saliency maps, show what was found
 	@echo "==> running the demonstration"
@@ -27,6 +27,12 @@ demo: .venv/.installed-demo  ## train two models, search 3,594 saliency maps, sh
 test: .venv/.installed-test  ## run all tests (PROFILE=quick|ci|thorough, WORKERS=n, ARGS="-k name")
 	@echo "==> running the tests on $(WORKERS) processes"
 	@$(PYTEST) $(ARGS)
+
+test-s3: .venv/.installed-test  ## run the tests that need a real S3 server, which is installed and started
+	@echo "==> starting an S3 server and running the tests that need it"
+	@set -e; dir=$$(mktemp -d)/server; trap 'scripts/s3-server stop --dir "$$dir"; rmdir "$${dir%/*}"' EXIT; \
+	    settings=$$(scripts/s3-server start --dir "$$dir"); eval "$$settings"; \
+	    $(PYTEST) tests/s3 $(ARGS)
 
 # In one process: to find the tests takes longer than to run them, and every process finds them anew.
 smoke: .venv/.installed-test  ## run the small, fast part of the tests

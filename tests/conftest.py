@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,6 +30,17 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("ci"), max_examples=10_000)
 settings.load_profile("quick")
+
+
+# Lanes of their own, which need more than Python: collected only where the command line names them.
+LANES = tuple(Path(__file__).parent / name for name in ("s3", "cluster"))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass over the lanes that nobody asked for."""
+    asked = [Path(arg.partition("::")[0]).resolve() for arg in config.args]
+    lane = collection_path in LANES and not any(p.is_relative_to(collection_path) for p in asked)
+    return True if lane else None
 
 
 @pytest.hookimpl(tryfirst=True)

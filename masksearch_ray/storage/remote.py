@@ -252,4 +252,5 @@ def _info(key: str, found: Mapping[str, Any]) -> ObjectInfo:
         modified = datetime.fromisoformat(modified)
     seconds = modified.timestamp() if isinstance(modified, datetime) else float(modified or 0)
     etag = str(found.get("ETag") or found.get("etag") or "").strip('"')
-    return ObjectInfo(key, int(found["size"]), etag, seconds)
+    # A HEAD says whole seconds, a listing may say more.
+    return ObjectInfo(key, int(found["size"]), etag, float(int(seconds)))
