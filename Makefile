@@ -15,7 +15,7 @@ export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER := 0
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 smoke check lock clean
+.PHONY: help demo test test-s3 test-cluster smoke check lock clean
 
 help:  ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,11 @@ test-s3: .venv/.installed-test  ## run the tests that need a real S3 server, whi
 	@set -e; dir=$$(mktemp -d)/server; trap 'scripts/s3-server stop --dir "$$dir"; rmdir "$${dir%/*}"' EXIT; \
 	    settings=$$(scripts/s3-server start --dir "$$dir"); eval "$$settings"; \
 	    $(PYTEST) tests/s3 $(ARGS)
+
+# Not side by side: each module starts a cluster of its own.
+test-cluster: .venv/.installed-test  ## run the tests on Ray clusters of several nodes (ARGS="-k name")
+	@echo "==> running the tests on Ray clusters of several nodes"
+	@scripts/in-namespace $(BIN)/python -m pytest -n 0 --hypothesis-profile=$(PROFILE) tests/cluster $(ARGS)
 
 # In one process: to find the tests takes longer than to run them, and every process finds them anew.
 smoke: .venv/.installed-test  ## run the small, fast part of the tests

@@ -11,7 +11,15 @@ from masksearch_ray.execute.partials import MemberRefs, Partial, Stage
 from masksearch_ray.model.query import Query
 from masksearch_ray.runtime.control import QueryControl
 
-__all__ = ["CollectionSource", "Pool", "Runtime", "ShardTask"]
+__all__ = [
+    "CollectionSource",
+    "Pool",
+    "RunningQuery",
+    "Runtime",
+    "ShardHeld",
+    "ShardTask",
+    "WorkerReport",
+]
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,82 @@ class ShardTask:
     stage: Stage
     members: MemberRefs | None = None
     use_index: bool = True
+
+
+@dataclass(frozen=True)
+class ShardHeld:
+    """A shard that a worker holds.
+
+    Parameters
+    ----------
+    label : str
+        Its name, for people.
+    url : str
+        Of the collection.
+    version : int
+    segments, rows : int
+        How many; deleted rows included.
+    """
+
+    label: str
+    url: str
+    version: int
+    segments: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class RunningQuery:
+    """A query that a worker is at work on.
+
+    Parameters
+    ----------
+    id : str
+    text : str
+        The SQL as given.
+    seconds : float
+        Since its present stage arrived at the worker.
+    """
+
+    id: str
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What a worker says of itself.
+
+    Parameters
+    ----------
+    name : str
+        Its name in Ray.
+    node : str
+        Id of its node.
+    host : str
+        Address of its node.
+    pid : int
+    shards : tuple of ShardHeld
+    queries : tuple of RunningQuery
+    memory_kept, memory_budget : int
+        Bytes of what was read and is kept, and how many it may keep.
+    bytes_read, requests : int
+        From storage, for the shards that it holds.
+    idle : float
+        Seconds since it was last used; 0 while queries run.
+    """
+
+    name: str
+    node: str
+    host: str
+    pid: int
+    shards: tuple[ShardHeld, ...]
+    queries: tuple[RunningQuery, ...]
+    memory_kept: int
+    memory_budget: int
+    bytes_read: int
+    requests: int
+    idle: float
 
 
 class Pool(Protocol):
