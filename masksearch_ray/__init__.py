@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from masksearch_ray._version import __version__
@@ -27,9 +28,10 @@ from masksearch_ray.errors import (
     TransientError,
     WorkerError,
 )
+from masksearch_ray.model.logs import log_to_stderr
 
 if TYPE_CHECKING:
-    from masksearch_ray.session import Collection, Result, Stats, create, open
+    from masksearch_ray.session import Collection, QueryRecord, Result, Stats, create, open
 
 __all__ = [
     "Collection",
@@ -44,6 +46,7 @@ __all__ = [
     "NotFoundError",
     "QueryCancelledError",
     "QueryError",
+    "QueryRecord",
     "QueryTimeoutError",
     "ReadOnlyError",
     "Result",
@@ -53,14 +56,19 @@ __all__ = [
     "WorkerError",
     "__version__",
     "create",
+    "log_to_stderr",
     "open",
 ]
 
+# Without it Python itself would write warnings of ours, where nobody asked for log lines.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
 if not TYPE_CHECKING:
+    _LATER = ("Collection", "QueryRecord", "Result", "Stats", "create", "open")
 
     def __getattr__(name):
         """Import the engine when first asked for: `masksearch --help` must not wait for it."""
-        if name not in ("Collection", "Result", "Stats", "create", "open"):
+        if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from masksearch_ray import session
 

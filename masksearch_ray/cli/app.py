@@ -8,7 +8,8 @@ import typer
 
 from masksearch_ray._version import __version__
 from masksearch_ray.cli import build, care, get, info, query, trial
-from masksearch_ray.cli.help import Group
+from masksearch_ray.cli.help import Group, option
+from masksearch_ray.model.logs import LEVEL_VARIABLE
 
 __all__ = ["app"]
 
@@ -46,8 +47,16 @@ def masksearch(
         bool,
         typer.Option("--debug", help="Show tracebacks; may stand anywhere.", show_default=False),
     ] = False,
+    log_level: Annotated[
+        str | None,
+        option(
+            metavar="LEVEL",
+            help="Log to standard error from this level on: debug, info, warning or error; by "
+            f"default {LEVEL_VARIABLE}, else warning. May stand anywhere.",
+        ),
+    ] = None,
 ) -> None:
-    """Answer what is asked of no command in particular; ``--debug`` is taken out before."""
+    """Answer what is asked of no command; ``--debug`` and ``--log-level`` are taken out before."""
     if version:
         typer.echo(f"masksearch {__version__}")
     elif context.invoked_subcommand is None:

@@ -7,10 +7,12 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import typer
 
 from masksearch_ray.errors import MaskSearchError, QueryError
+from masksearch_ray.model.logs import log_to_stderr
 from masksearch_ray.model.text import printable
 
 __all__ = ["Interrupted", "main"]
@@ -37,14 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         0, or the exit status of the failure: 2 where the input cannot be taken, 1 where carrying it
         out failed, 130 after Ctrl-C.
     """
-    arguments, debug = _without_debug(sys.argv[1:] if argv is None else argv)
+    given = _taken_out(sys.argv[1:] if argv is None else argv)
     if sys.stdout is None:  # closed, as by `>&-`
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
+        log_to_stderr(given.log_level)
         with warnings.catch_warnings():
-            if not debug:  # of libraries about bad files: the error says it in one line
+            if not given.debug:  # of libraries about bad files: the error says it in one line
                 warnings.simplefilter("ignore", UserWarning)
-            _invoke(arguments)
+            _invoke(given.arguments)
         sys.stdout.flush()
     except typer.Exit as done:
         return done.exit_code
@@ -52,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Quietly, as when `head` has seen enough.
         _settle_output()
     except (Exception, KeyboardInterrupt) as error:
-        if debug:
+        if given.debug:
             traceback.print_exc()
         status, message = _verdict(error)
         _settle_output()
@@ -61,11 +64,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _without_debug(argv: Sequence[str]) -> tuple[list[str], bool]:
-    """Take ``--debug`` out, wherever it stands before a ``--``."""
+@dataclass
+class _Given:
+    """Arguments of a command, and what may stand anywhere among them."""
+
+    arguments: list[str]
+    debug: bool = False
+    log_level: str | None = None
+
+
+def _taken_out(argv: Sequence[str]) -> _Given:
+    """Take ``--debug`` and ``--log-level`` out, wherever they stand before a ``--``."""
     end = list(argv).index("--") if "--" in argv else len(argv)
-    options = [argument for argument in argv[:end] if argument != "--debug"]
-    return [*options, *argv[end:]], len(options) < end
+    given = _Given([])
+    left = iter(argv[:end])
+    for argument in left:
+        if argument == "--debug":
+            given.debug = True
+        elif argument == "--log-level":
+            # Nothing after it is a wrong level, which is told as any other.
+            given.log_level = next(left, "nothing")
+        elif argument.startswith("--log-level="):
+            given.log_level = argument.partition("=")[2] or "nothing"
+        else:
+            given.arguments.append(argument)
+    given.arguments += argv[end:]
+    return given
 
 
 def _invoke(arguments: list[str]) -> None:

@@ -17,6 +17,8 @@ __all__ = ["Command", "Group", "add_command", "option", "repeated"]
 _COMMANDS = "Commands"
 _OPTIONS = "Options"
 _ARGUMENTS = "Arguments"
+# Taken out before commands are looked at, as it may stand anywhere.
+_LOG_LEVEL = ("--log-level LEVEL", "Log from debug, info, warning or error on.")
 
 
 def add_command(
@@ -84,7 +86,8 @@ class Command(TyperCommand):
                 plain = (name.partition(" <")[0], told.removesuffix("[required]").rstrip())
                 groups.setdefault(group, []).append(plain if argument else record)
         # What every command has is least interesting.
-        groups[_OPTIONS] = groups.pop(_OPTIONS, [])
+        *own, last = groups.pop(_OPTIONS, [])  # the last is --help
+        groups[_OPTIONS] = [*own, _LOG_LEVEL, last]
         _write(groups, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:

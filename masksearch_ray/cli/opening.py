@@ -10,6 +10,7 @@ from masksearch_ray.cli.options import RuntimeName
 from masksearch_ray.cli.parse import named_values
 
 if TYPE_CHECKING:
+    from masksearch_ray.model.record import Sink
     from masksearch_ray.session import Collection
 
 __all__ = ["opened"]
@@ -23,6 +24,7 @@ def opened(
     address: str | None = None,
     version: int | None = None,
     cache: str | None = None,
+    on_query: Sink | None = None,
 ) -> Iterator[Collection]:
     """Open a collection; whatever its runtime started ends with the block."""
     import masksearch_ray as ms
@@ -34,5 +36,6 @@ def opened(
         storage_options=named_values(storage, "--storage-option"),
         version=version,
         cache=cache,
+        on_query=on_query,
     ) as collection:
         yield collection

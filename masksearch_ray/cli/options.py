@@ -23,6 +23,7 @@ __all__ = [
     "RuntimeName",
     "RuntimeOption",
     "ShowStats",
+    "StatsJson",
     "StorageOption",
     "Timeout",
     "UseIndex",
@@ -164,5 +165,14 @@ ShowStats = Annotated[
         "--stats",
         help="Say how much the index decided and how much was read.",
         rich_help_panel=RESULT,
+    ),
+]
+StatsJson = Annotated[
+    Path | None,
+    option(
+        "--stats-json",
+        metavar="FILE",
+        help="Write what the query did, or how it failed, as a JSON object; - is standard error.",
+        group=RESULT,
     ),
 ]

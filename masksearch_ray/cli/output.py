@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.table import Table
 
-__all__ = ["Destination", "Rows", "emit", "say", "show_table"]
+    from masksearch_ray.model.record import QueryRecord
+
+__all__ = ["Destination", "Rows", "emit", "say", "show_table", "write_record"]
 
 _BY_SUFFIX = {
     ".csv": Format.csv,
@@ -109,6 +111,16 @@ def emit(table: pa.Table, destination: Destination) -> None:
     with _replacing(destination.file) as stream:
         _write(table, format, stream)
     say(f"{count(table.num_rows, 'row')} written to {destination.file}")
+
+
+def write_record(file: Path, record: QueryRecord) -> None:
+    """Write the record of a query as a JSON object; ``-`` is standard error."""
+    told = json.dumps(record.to_dict(), ensure_ascii=False)
+    if file == Path("-"):
+        say(told)
+        return
+    with _replacing(file) as stream:
+        stream.write(f"{told}\n".encode())
 
 
 def show_table(

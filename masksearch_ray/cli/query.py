@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,17 +24,19 @@ from masksearch_ray.cli.options import (
     RuntimeName,
     RuntimeOption,
     ShowStats,
+    StatsJson,
     StorageOption,
     Timeout,
     UseIndex,
     Version,
 )
-from masksearch_ray.cli.output import Destination, emit, say
+from masksearch_ray.cli.output import Destination, emit, say, write_record
 from masksearch_ray.cli.parse import box_or_text, named_values
 from masksearch_ray.errors import InputError
 from masksearch_ray.model.text import count, duration, percent, size
 
 if TYPE_CHECKING:
+    from masksearch_ray.model.record import QueryRecord, Sink
     from masksearch_ray.session import Stats
 
 __all__ = ["add_to", "stats_line"]
@@ -85,6 +88,7 @@ def sql(
     output: OutputFile = None,
     rows: MostRows = 100,
     stats: ShowStats = False,
+    stats_json: StatsJson = None,
     runtime: RuntimeOption = RuntimeName.local,
     address: Address = None,
     cache: Cache = None,
@@ -99,7 +103,8 @@ def sql(
     destination.chosen  # noqa: B018 - a query may take long: refuse a wrong destination first
     text = statement_text(statement)
     asked = _asked(param, roi, timeout, use_index)
-    with opened(collection, storage_option, runtime, address, version, cache) as col:
+    where = collection, storage_option, runtime, address, version, cache
+    with _kept(stats_json) as on_query, opened(*where, on_query) as col:
         result = col.sql(text, **asked)
         emit(result.table, destination)
         if stats:
@@ -130,6 +135,17 @@ def explain(
     with opened(collection, storage_option, runtime, address, version, cache) as col:
         told = col.explain(text, **asked)
     typer.echo(told)
+
+
+@contextmanager
+def _kept(file: Path | None) -> Iterator[Sink | None]:
+    """Write the record of the query to a file, however the query ends."""
+    records: list[QueryRecord] = []
+    try:
+        yield None if file is None else records.append
+    finally:
+        if file is not None and records:
+            write_record(file, records[-1])
 
 
 def _asked(

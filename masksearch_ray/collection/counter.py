@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from masksearch_ray.model.usage import note_usage
+
 __all__ = ["ReadCounter", "ReadTotals", "bytes_read_here"]
 
 _here = threading.local()
@@ -50,6 +52,7 @@ class ReadCounter:
     def add(self, bytes: int = 0, requests: int = 0, tiles: int = 0) -> None:
         """Add to the sums."""
         _here.bytes = bytes_read_here() + bytes
+        note_usage(requests=requests)
         with self._lock:
             old = self._totals
             self._totals = ReadTotals(old.bytes + bytes, old.requests + requests, old.tiles + tiles)

@@ -219,13 +219,19 @@ class ShardStats:
         Live rows; those that metadata predicates leave; those of which tiles were read.
     tiles_total, tiles_read : int
         Tiles of the rows selected; tiles read.
-    bytes_read : int
-        From storage.
+    bytes_read, bytes_cached : int
+        From storage; from a disk cache in its place.
+    requests, retries : int
+        Requests to storage; those that were a further try.
+    restarts : int
+        Workers that took the place of a lost one.
     seconds : float
     stages : dict of str to float
         Seconds by kind of work.
     segments_cached : frozenset of int
         Segments whose index is kept in the cache, as the collection cannot be written to.
+    workers, nodes : frozenset of str
+        Who did it, and on which machines.
     """
 
     rows_total: int = 0
@@ -234,9 +240,15 @@ class ShardStats:
     tiles_total: int = 0
     tiles_read: int = 0
     bytes_read: int = 0
+    bytes_cached: int = 0
+    requests: int = 0
+    retries: int = 0
+    restarts: int = 0
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     segments_cached: frozenset[int] = frozenset()
+    workers: frozenset[str] = frozenset()
+    nodes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,9 +63,18 @@ class Coordinator:
     control : QueryControl
     schema : pyarrow.Schema
         Of the metadata, ``mask_id`` included.
+    query_id : str, optional
+        By which logs and workers know the query.
     """
 
-    def __init__(self, plan: Plan, pool: Pool, control: QueryControl, schema: pa.Schema) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        pool: Pool,
+        control: QueryControl,
+        schema: pa.Schema,
+        query_id: str | None = None,
+    ) -> None:
         self.plan = plan
         self.query: Query = plan.query
         self.pool = pool
@@ -73,7 +82,7 @@ class Coordinator:
         self.schema = schema
         self.stats: dict[int, list[ShardStats]] = {}
         self.round_trips = 0
-        self._id = uuid.uuid4().hex
+        self._id = query_id or uuid.uuid4().hex
         self._members: dict[int, MemberRefs] | None = None
 
     def run(self) -> Iterator[RowsFound]:
@@ -202,6 +211,10 @@ _SUMMED = (
     "tiles_total",
     "tiles_read",
     "bytes_read",
+    "bytes_cached",
+    "requests",
+    "retries",
+    "restarts",
     "seconds",
 )
 
@@ -210,9 +223,19 @@ def total_of(parts: list[ShardStats]) -> ShardStats:
     """Sum of statistics; seconds add up over shards."""
     stages: dict[str, float] = {}
     cached: set[int] = set()
+    workers: set[str] = set()
+    nodes: set[str] = set()
     for part in parts:
         for kind, seconds in part.stages.items():
             stages[kind] = stages.get(kind, 0.0) + seconds
         cached |= part.segments_cached
+        workers |= part.workers
+        nodes |= part.nodes
     summed = {name: sum(getattr(part, name) for part in parts) for name in _SUMMED}
-    return ShardStats(stages=stages, segments_cached=frozenset(cached), **summed)
+    return ShardStats(
+        stages=stages,
+        segments_cached=frozenset(cached),
+        workers=frozenset(workers),
+        nodes=frozenset(nodes),
+        **summed,
+    )

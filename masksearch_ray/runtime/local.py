@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import queue
 import threading
 from collections.abc import Iterator, Mapping
@@ -11,11 +12,12 @@ from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.errors import QueryCancelledError
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import Partial
+from masksearch_ray.model.record import QueryRecord
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.reading import open_reader
 from masksearch_ray.runtime.shards import balance
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
-from masksearch_ray.runtime.worker import Worker
+from masksearch_ray.runtime.worker import Place, Worker
 
 __all__ = ["LocalPool", "LocalRuntime"]
 
@@ -32,7 +34,11 @@ class LocalPool:
 
     def __init__(self, reader: CollectionReader, shards: list[list[int]]) -> None:
         self.reader = reader
-        self.workers = [Worker(reader, segments) for segments in shards]
+        node, count = platform.node(), len(shards)
+        self.workers = [
+            Worker(reader, segments, Place(f"thread {n}", node, f"shard {n} of {count}"))
+            for n, segments in enumerate(shards, 1)
+        ]
 
     @property
     def shards(self) -> int:
@@ -154,6 +160,9 @@ class LocalRuntime:
     def pool(self, source: CollectionSource) -> LocalPool:
         """Workers for one version of a collection."""
         return LocalPool(open_reader(source), balance(source.segments, self.threads))
+
+    def record(self, record: QueryRecord) -> None:
+        """Nobody counts queries of one process."""
 
     def close(self) -> None:
         """Nothing was started."""

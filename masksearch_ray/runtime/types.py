@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import MemberRefs, Partial, Stage
 from masksearch_ray.model.query import Query
+from masksearch_ray.model.record import QueryRecord
 from masksearch_ray.runtime.control import QueryControl
 
 __all__ = [
@@ -186,6 +187,9 @@ class Runtime(Protocol):
 
     def pool(self, source: CollectionSource) -> Pool:
         """Workers for one version of a collection."""
+
+    def record(self, record: QueryRecord) -> None:
+        """Take note of a query that has ended; returns at once."""
 
     def close(self) -> None:
         """End what this runtime started."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import platform
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from masksearch_ray.collection.interrupt import interruptible
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.execute.partials import Emit, Finished, Partial
 from masksearch_ray.execute.shard import ShardQuery
+from masksearch_ray.model.logs import about
 from masksearch_ray.model.shard import (
     Poll,
     ReadColumns,
@@ -28,12 +31,34 @@ from masksearch_ray.model.shard import (
     SegmentView,
     SizeOf,
 )
+from masksearch_ray.model.usage import Meter, metered
 from masksearch_ray.runtime.control import Watch
 from masksearch_ray.runtime.types import ShardTask
 
-__all__ = ["Worker"]
+__all__ = ["Place", "Worker"]
+
+_log = logging.getLogger("masksearch_ray.runtime")
 
 _KEPT_QUERIES = 64  # states of queries whose owner vanished are dropped in the end
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker works, as logs and records name it.
+
+    Parameters
+    ----------
+    worker : str
+        Unique.
+    node : str
+        The machine.
+    shard : str
+        Which one it owns, of how many of which collection.
+    """
+
+    worker: str
+    node: str
+    shard: str = ""
 
 
 class Worker:
@@ -44,22 +69,31 @@ class Worker:
     reader : CollectionReader
     segments : sequence of int
         Positions in the manifest of the segments that this worker owns.
+    place : Place
+        Where it works.
     """
 
-    def __init__(self, reader: CollectionReader, segments: Sequence[int]) -> None:
+    def __init__(
+        self, reader: CollectionReader, segments: Sequence[int], place: Place | None = None
+    ) -> None:
         self.reader = reader
         self.segments = tuple(segments)
+        self.place = place or Place("this process", platform.node())
         self._queries: OrderedDict[tuple[str, bool], ShardQuery] = OrderedDict()
         self._lock = threading.Lock()
 
     def run(self, task: ShardTask, control: Watch) -> Iterator[Partial]:
         """Run one stage; yields its partials, a `Finished` last."""
-        began, spent = time.perf_counter(), _Spent()
+        began = time.perf_counter()
+        spent = _Spent(f"query {task.query_id[:8]}, {self.place.shard}".rstrip(", "))
         with spent.on("read metadata"):
             query = self._query(task)
         before = query.stats()
         yield from self._drive(query.run(task.stage), control, spent)
         after = query.stats()
+        with about(spent.what):
+            told = {kind: round(seconds, 6) for kind, seconds in spent.seconds.items()}
+            _log.debug("%s took %s s", type(task.stage).__name__, told)
         yield Finished(
             replace(
                 after,
@@ -69,6 +103,11 @@ class Worker:
                 tiles_total=after.tiles_total - before.tiles_total,
                 tiles_read=after.tiles_read - before.tiles_read,
                 bytes_read=spent.bytes,
+                bytes_cached=spent.meter.usage.bytes_cached,
+                requests=spent.meter.usage.requests,
+                retries=spent.meter.usage.retries,
+                workers=frozenset([self.place.worker]),
+                nodes=frozenset([self.place.node]),
                 seconds=time.perf_counter() - began,
                 stages=spent.seconds,
                 segments_cached=self._cached(task),
@@ -172,9 +211,16 @@ class _Spent:
     """Seconds by kind of work, and bytes read, of one stage.
 
     Bytes are those of the thread at work: other stages may read the same segments meanwhile.
+
+    Parameters
+    ----------
+    what : str
+        What log lines of the work are about.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.meter = Meter()
         self.seconds: dict[str, float] = {}
         self.bytes = 0
 
@@ -183,7 +229,8 @@ class _Spent:
         """Measure a piece of work, which is done by one thread."""
         began, read = time.perf_counter(), bytes_read_here()
         try:
-            yield
+            with metered(self.meter), about(self.what):
+                yield
         finally:
             self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
             self.bytes += bytes_read_here() - read

@@ -14,6 +14,7 @@ import pyarrow as pa
 from masksearch_ray.collection.manifest import Manifest, SegmentSizes
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.errors import InputError
+from masksearch_ray.model.record import Sink
 from masksearch_ray.model.values import pixel_values
 from masksearch_ray.plan.explain import explain_plan
 from masksearch_ray.plan.rules import make_plan
@@ -23,6 +24,7 @@ from masksearch_ray.runtime.types import CollectionSource, Pool, Runtime
 from masksearch_ray.session.arguments import check_flag
 from masksearch_ray.session.catalog import catalog_of, schema_of
 from masksearch_ray.session.changes import Changes, values_of
+from masksearch_ray.session.recorder import Origin, Recorder
 from masksearch_ray.session.result import Result
 from masksearch_ray.session.stats import explain_stats
 from masksearch_ray.sql import parse, render_expr
@@ -43,6 +45,7 @@ class Collection(Changes):
         pinned: bool = False,
         cache: str | None = None,
         owns_runtime: bool = True,
+        on_query: Sink | None = None,
     ) -> None:
         self._storage = storage
         self._manifest = manifest
@@ -50,6 +53,7 @@ class Collection(Changes):
         self._pinned = pinned
         self._cache = cache
         self._owns_runtime = owns_runtime
+        self._on_query = on_query
         self._opening = threading.RLock()
         self._pool: Pool | None = None
         self._reader: CollectionReader | None = None
@@ -124,10 +128,11 @@ class Collection(Changes):
         QueryError
             The query cannot be answered; nothing was read.
         """
-        coordinator = self._coordinator(text, values_of(params, more), roi, timeout, use_index)
+        values = values_of(params, more)
+        coordinator, recorder = self._asked(text, values, roi, timeout, use_index)
         if coordinator.query.explain is None:
-            return Result(coordinator)
-        return self._explained(coordinator)
+            return Result(coordinator, recorder)
+        return self._explained(coordinator, recorder)
 
     def explain(
         self,
@@ -140,8 +145,8 @@ class Collection(Changes):
         **more: Any,
     ) -> str:
         """How a query would be answered (EXPLAIN), or was (EXPLAIN ANALYZE in the text)."""
-        coordinator = self._coordinator(text, values_of(params, more), roi, timeout, use_index)
-        return "\n".join(self._explained(coordinator).table.column(0).to_pylist())
+        asked = self._asked(text, values_of(params, more), roi, timeout, use_index)
+        return "\n".join(self._explained(*asked).table.column(0).to_pylist())
 
     def count_bounds(
         self, text: str, params: Mapping[str, Any] | None = None, *, roi: Any = None, **more: Any
@@ -150,8 +155,12 @@ class Collection(Changes):
 
         Registered masks that no query has touched are indexed first, for which they are read.
         """
-        coordinator = self._coordinator(text, values_of(params, more), roi, None, True)
-        return coordinator.count_bounds()
+        values = values_of(params, more)
+        coordinator, recorder = self._asked(text, values, roi, None, True, bounds=True)
+        with recorder.failures():
+            counted = coordinator.count_bounds()
+            recorder.end()
+        return counted
 
     def histogram(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
         """Pixels of all masks by value.
@@ -207,25 +216,33 @@ class Collection(Changes):
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _coordinator(
+    def _asked(
         self,
         text: str,
         params: Mapping[str, Any],
         roi: Any,
         timeout: float | None,
         use_index: bool,
-    ) -> Coordinator:
+        *,
+        bounds: bool = False,
+    ) -> tuple[Coordinator, Recorder]:
         check_flag(use_index=use_index)
-        query = parse(text, catalog_of(self._manifest, self.url), params, roi)
-        plan = make_plan(query, use_index)
-        return Coordinator(plan, self._open_pool(), QueryControl(timeout), self.schema)
+        origin = Origin(self.url, self.version, self._runtime, self._on_query)
+        recorder = Recorder(text, params, origin, bounds=bounds)
+        with recorder.failures():
+            query = parse(text, catalog_of(self._manifest, self.url), params, roi)
+            plan = make_plan(query, use_index)
+            pool, control = self._open_pool(), QueryControl(timeout)
+        coordinator = Coordinator(plan, pool, control, self.schema, recorder.query_id)
+        recorder.follow(coordinator)
+        return coordinator, recorder
 
-    def _explained(self, coordinator: Coordinator) -> Result:
+    def _explained(self, coordinator: Coordinator, recorder: Recorder) -> Result:
         lines = explain_plan(coordinator.plan, coordinator.foresee(), render_expr)
         if coordinator.query.explain == "analyze":
-            lines += explain_stats(Result(coordinator).stats)
+            lines += explain_stats(Result(coordinator, recorder).stats)
         table = pa.table({"plan": pa.array(lines, pa.string())})
-        return Result.of_table(table, coordinator)
+        return Result.of_table(table, coordinator, recorder)
 
     def _open_pool(self) -> Pool:
         with self._opening:

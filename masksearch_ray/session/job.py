@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from masksearch_ray.errors import MaskSearchError, QueryError
+from masksearch_ray.model.logs import log_to_stderr
 from masksearch_ray.model.progress import ProgressLines
 from masksearch_ray.model.text import printable
 
@@ -26,7 +27,8 @@ def log(line: str) -> None:
 def run_job(work: Callable[[], object]) -> int:
     """Do the work of a job and tell how it ended.
 
-    A failure becomes one line in the log; ``ray job stop`` ends the work as Ctrl-C would.
+    Log lines are those from the level of ``MASKSEARCH_LOG_LEVEL`` on. A failure becomes one line;
+    ``ray job stop`` ends the work as Ctrl-C would.
 
     Parameters
     ----------
@@ -41,6 +43,7 @@ def run_job(work: Callable[[], object]) -> int:
     """
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
+        log_to_stderr()
         work()
     except KeyboardInterrupt:
         log("interrupted")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from masksearch_ray.collection.versions import create_collection, open_manifest
 from masksearch_ray.errors import InputError
 from masksearch_ray.model.query import Catalog, Field
+from masksearch_ray.model.record import Sink
 from masksearch_ray.model.values import Domain
 from masksearch_ray.runtime.factory import open_runtime
 from masksearch_ray.runtime.types import Runtime
@@ -103,6 +104,7 @@ def open(
     storage_options: Mapping[str, Any] | None = None,
     cache: str | PathLike[str] | None = None,
     version: int | None = None,
+    on_query: Sink | None = None,
 ) -> Collection:
     """Open a collection.
 
@@ -122,6 +124,8 @@ def open(
         default one in the user's cache directory.
     version : int, optional
         An older version; such a collection cannot be written to.
+    on_query : callable, optional
+        Called with the `QueryRecord` of every query that has ended, also by an error.
 
     Returns
     -------
@@ -149,4 +153,5 @@ def open(
         owns_runtime=isinstance(runtime, str),
         pinned=version is not None,
         cache=None if cache is None else fspath(cache),
+        on_query=on_query,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from masksearch_ray.execute.partials import RowsFound
+from masksearch_ray.model.record import QueryRecord
 from masksearch_ray.runtime.coordinator import Coordinator, total_of
+from masksearch_ray.session.recorder import Recorder
 from masksearch_ray.session.stats import Stats
 
 if TYPE_CHECKING:
@@ -27,30 +28,31 @@ class Result:
     may ask.
     """
 
-    def __init__(self, coordinator: Coordinator) -> None:
+    def __init__(self, coordinator: Coordinator, recorder: Recorder) -> None:
         self._coordinator = coordinator
+        self._recorder = recorder
         self._found: list[RowsFound] = []
         self._running: Iterator[RowsFound] | None = None
         self._error: BaseException | None = None
         self._lock = threading.RLock()
         self._table: pa.Table | None = None
-        self._seconds = 0.0
 
     @classmethod
-    def of_table(cls, table: pa.Table, coordinator: Coordinator) -> Result:
+    def of_table(cls, table: pa.Table, coordinator: Coordinator, recorder: Recorder) -> Result:
         """An answer that is known already (EXPLAIN)."""
-        result = cls(coordinator)
+        result = cls(coordinator, recorder)
         result._table = table
         return result
 
     @property
     def table(self) -> pa.Table:
         """The whole answer, in the order asked for."""
-        with self._lock:
+        with self._lock, self._recorder.failures():
             while self._table is None and self._step():
                 pass
             if self._table is None:
                 self._table = self._coordinator.assemble(self._found)
+                self._recorder.end()
             return self._table
 
     @property
@@ -59,7 +61,15 @@ class Result:
         self.table  # noqa: B018
         coordinator = self._coordinator
         shards = {shard: total_of(parts) for shard, parts in coordinator.stats.items()}
-        return Stats.of(shards, coordinator.total(), coordinator.round_trips, self._seconds)
+        return Stats.of(self._recorder.end(), shards, len(coordinator.total().segments_cached))
+
+    @property
+    def record(self) -> QueryRecord | None:
+        """What is written down of the query, whether it was answered or failed.
+
+        None before it has ended.
+        """
+        return self._recorder.record
 
     def to_pandas(self) -> pd.DataFrame:
         """The whole answer as a DataFrame; needs pandas."""
@@ -83,8 +93,9 @@ class Result:
             return
         at = 0
         while True:
-            with self._lock:
+            with self._lock, self._recorder.failures():
                 if at == len(self._found) and not self._step():
+                    self._recorder.end()
                     break
                 part = self._found[at]
             at += 1
@@ -112,11 +123,10 @@ class Result:
         return part is not None
 
     def _run(self) -> Iterator[RowsFound]:
-        began = time.perf_counter()
+        self._recorder.start()
         try:
             yield from self._coordinator.run()
         except BaseException as error:
             self._error = error
+            self._recorder.end(error)  # also of one whose reader has left
             raise
-        finally:
-            self._seconds = time.perf_counter() - began

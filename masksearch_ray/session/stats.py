@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from masksearch_ray.execute.partials import ShardStats
+from masksearch_ray.model.record import QueryRecord
 
 __all__ = ["Stats", "explain_stats"]
 
@@ -38,6 +40,8 @@ class Stats:
         The same by shard.
     index_cached : int
         Segments whose index is kept in the cache, as the collection cannot be written to.
+    record : QueryRecord, optional
+        What is written down of the query, for machines.
     """
 
     rows_total: int = 0
@@ -52,26 +56,30 @@ class Stats:
     round_trips: int = 0
     shards: Mapping[int, ShardStats] = field(default_factory=dict)
     index_cached: int = 0
+    record: QueryRecord | None = None
 
     @classmethod
-    def of(
-        cls, shards: Mapping[int, ShardStats], total: ShardStats, trips: int, seconds: float
-    ) -> Stats:
-        """Statistics of a query from those of its shards."""
+    def of(cls, record: QueryRecord, shards: Mapping[int, ShardStats], cached: int) -> Stats:
+        """Statistics of a query that has ended."""
         return cls(
-            rows_total=total.rows_total,
-            rows_selected=total.rows_selected,
-            rows_decided_by_index=total.rows_selected - total.rows_verified,
-            rows_verified=total.rows_verified,
-            tiles_read=total.tiles_read,
-            tiles_total=total.tiles_total,
-            bytes_read=total.bytes_read,
-            seconds=seconds,
-            stages=total.stages,
-            round_trips=trips,
+            rows_total=record.rows_total,
+            rows_selected=record.rows_selected,
+            rows_decided_by_index=record.rows_decided,
+            rows_verified=record.rows_verified,
+            tiles_read=record.tiles_read,
+            tiles_total=record.tiles_total,
+            bytes_read=record.bytes_read,
+            seconds=record.seconds,
+            stages=record.stages,
+            round_trips=record.round_trips,
             shards=shards,
-            index_cached=len(total.segments_cached),
+            index_cached=cached,
+            record=record,
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record of the query as what JSON knows."""
+        return {} if self.record is None else self.record.to_dict()
 
 
 def explain_stats(stats: Stats) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from masksearch_ray.errors import StorageError, TransientError
+from masksearch_ray.model.usage import note_usage
 from masksearch_ray.storage.keys import buffers, join_url
 from masksearch_ray.storage.types import Data, ObjectInfo, Pieces, Ranges, Storage
 
 T = TypeVar("T")
+
+_log = logging.getLogger("masksearch_ray.storage")
 
 OPERATIONS = (
     "get",
@@ -216,10 +220,14 @@ class RetryingStorage(WrappedStorage):
         for attempt in range(self.attempts - 1):
             try:
                 return call()
-            except TransientError:
+            except TransientError as error:
                 wait = self.base * 2**attempt * (1 - self.jitter * self._chance())
                 if self._clock() + wait > end:
                     raise
+                note_usage(requests=1, retries=1)
+                _log.info(
+                    "%s failed, again in %.2f s, try %d: %s", operation, wait, attempt + 2, error
+                )
                 self._sleep(wait)
         return call()
 

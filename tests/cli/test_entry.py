@@ -35,6 +35,7 @@ def test_every_command_has_help_with_an_example(run: Run) -> None:
         assert answer.status == 0
         assert f"Usage: masksearch {command} " in answer.out
         assert f"Examples:\n  masksearch {command}" in answer.out
+        assert "--log-level LEVEL" in answer.out
         assert max(map(len, answer.out.splitlines())) <= 80
 
 
@@ -73,6 +74,8 @@ def test_version(run: Run) -> None:
         (["ingest", "maps", "masks"], "masks: nothing there"),
         (["register", "maps", "masks"], "masks: nothing there"),
         (["get", "maps"], "get wants mask_ids, or --sql"),
+        (["info", "maps", "--log-level", "loud"], "--log-level 'loud': debug, info, warning or"),
+        (["info", "maps", "--log-level"], "--log-level 'nothing': debug, info, warning or error"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(
@@ -108,6 +111,27 @@ def test_debug_shows_the_traceback_wherever_it_stands(run: Run) -> None:
         assert answer.status == 2
         assert "Traceback" in answer.err
         assert answer.err.endswith("error: /nowhere: no collection there\n")
+
+
+def test_log_level_wherever_it_stands(run: Run, made: Path) -> None:
+    text = "SELECT COUNT(*) FROM masks"
+    quiet = run("sql", made, text)
+    for arguments in (
+        ["--log-level", "info", "sql", made, text],
+        ["sql", "--log-level=info", made, text],
+        ["sql", made, text, "--log-level", "INFO"],
+    ):
+        answer = run(*arguments)
+        assert (answer.status, answer.out) == (0, quiet.out)
+        assert ' INFO    query      {"query_id": ' in answer.err
+    assert quiet.err == run("sql", made, text).err == ""
+
+
+def test_log_level_of_the_environment(
+    run: Run, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKSEARCH_LOG_LEVEL", "debug")
+    assert " DEBUG " in run("sql", made, "SELECT COUNT(*) FROM masks").err
 
 
 def test_after_two_dashes_debug_is_an_argument(run: Run) -> None:

@@ -55,6 +55,9 @@ class RecordingRuntime:
         reader = CollectionReader(storage, read_manifest(storage, source.version))
         return LocalPool(reader, balance(source.segments, 2))
 
+    def record(self, record: object) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -76,7 +79,8 @@ def url(request: pytest.FixtureRequest) -> str:
 
 def foreseen(url: str, text: str) -> Forecast:
     with ms.open(url) as col:
-        return col._coordinator(text, {}, None, None, True).foresee()
+        coordinator, _ = col._asked(text, {}, None, None, True)
+        return coordinator.foresee()
 
 
 def columns_read(url: str, text: str) -> tuple[int, ms.Stats]:

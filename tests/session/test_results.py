@@ -83,6 +83,9 @@ class PausingRuntime:
         self.pools.append(PausingPool(LocalRuntime(3).pool(source), self.leave))
         return self.pools[-1]
 
+    def record(self, record: object) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

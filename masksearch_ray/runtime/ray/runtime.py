@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from masksearch_ray.errors import InputError
+from masksearch_ray.model.record import QueryRecord
 from masksearch_ray.runtime.ray.instance import Instance, attach, detach
 from masksearch_ray.runtime.types import CollectionSource
 from masksearch_ray.storage import open_storage
@@ -67,6 +68,9 @@ class RayRuntime:
 
         where = replace(source, url=url, options=options, cache=cache)
         return RayPool.start(crew, where, self.workers)
+
+    def record(self, record: QueryRecord) -> None:
+        """Count a query that has ended in Ray's metrics."""
 
     def close(self) -> None:
         """End the actors, and Ray if it was started or connected to here."""
