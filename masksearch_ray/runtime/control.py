@@ -24,6 +24,9 @@ class Watch(Protocol):
     def check(self) -> None:
         """Stop here, by an error, if the query is to stop."""
 
+    def step(self) -> None:
+        """Do so between two steps, where nothing is held that others may wait for."""
+
 
 @dataclass(eq=False)
 class QueryControl:
@@ -75,3 +78,7 @@ class QueryControl:
         left = self.left
         if left is not None and left <= 0:
             raise QueryTimeoutError(f"the query's time limit of {self.timeout:g} s passed")
+
+    def step(self) -> None:
+        """Do as `check`: there is nobody to let go first."""
+        self.check()

@@ -6,16 +6,18 @@ import os
 import platform
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.errors import QueryCancelledError
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import Partial
 from masksearch_ray.model.record import QueryRecord
-from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.control import QueryControl, Watch
 from masksearch_ray.runtime.reading import open_reader
-from masksearch_ray.runtime.shards import balance
+from masksearch_ray.runtime.shards import cut
+from masksearch_ray.runtime.turnstile import Turnstile, in_turns
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
 from masksearch_ray.runtime.worker import Place, Worker
 
@@ -28,17 +30,25 @@ class LocalPool:
     Parameters
     ----------
     reader : CollectionReader
-    shards : list of list of int
+    shards : sequence of sequence of int
         Segments of each shard.
+    turnstile : Turnstile, optional
+        Through which all stages go that share this process's cores.
     """
 
-    def __init__(self, reader: CollectionReader, shards: list[list[int]]) -> None:
+    def __init__(
+        self,
+        reader: CollectionReader,
+        shards: Sequence[Sequence[int]],
+        turnstile: Turnstile | None = None,
+    ) -> None:
         self.reader = reader
         node, count = platform.node(), len(shards)
         self.workers = [
             Worker(reader, segments, Place(f"thread {n}", node, f"shard {n} of {count}"))
             for n, segments in enumerate(shards, 1)
         ]
+        self._turnstile = turnstile or Turnstile(os.cpu_count() or 1)
 
     @property
     def shards(self) -> int:
@@ -51,8 +61,8 @@ class LocalPool:
         """Run a stage on shards, one thread each; a single one runs in the caller's."""
         if len(tasks) == 1:
             ((shard, task),) = tasks.items()
-            for partial in self.workers[shard].run(task, control):
-                yield shard, partial
+            for found in self._run(shard, task, control):
+                yield shard, found
             return
         yield from self._threads(tasks, control)
 
@@ -71,13 +81,13 @@ class LocalPool:
         left = len(threads)
         try:
             while left:
-                shard, partial = ready.get()
-                if isinstance(partial, BaseException):
-                    raise partial
-                if partial is None:
+                shard, found = ready.get()
+                if isinstance(found, BaseException):
+                    raise found
+                if found is None:
                     left -= 1
                 else:
-                    yield shard, partial
+                    yield shard, found
         finally:
             stop.halt()
             while any(thread.is_alive() for thread in threads):
@@ -85,6 +95,10 @@ class LocalPool:
                 threads = [t for t in threads if t.is_alive()]
                 for thread in threads:
                     thread.join(0.01)
+
+    def _run(self, shard: int, task: ShardTask, control: Watch) -> Iterator[Partial]:
+        turn = self._turnstile.turn(task.query_id)
+        return in_turns(partial(self.workers[shard].run, task), control, turn)
 
     def _work(
         self,
@@ -94,8 +108,8 @@ class LocalPool:
         ready: queue.Queue[tuple[int, Partial | BaseException | None]],
     ) -> None:
         try:
-            for partial in self.workers[shard].run(task, control):
-                ready.put((shard, partial))
+            for found in self._run(shard, task, control):
+                ready.put((shard, found))
             ready.put((shard, None))
         except BaseException as error:  # handed to the thread that waits
             ready.put((shard, error))
@@ -134,6 +148,10 @@ class _StageWatch:
             raise QueryCancelledError("the stage was stopped")
         self._control.check()
 
+    def step(self) -> None:
+        """Do as `check`."""
+        self.check()
+
 
 def _drain(ready: queue.Queue[tuple[int, Partial | BaseException | None]]) -> None:
     while True:
@@ -149,17 +167,20 @@ class LocalRuntime:
     Parameters
     ----------
     threads : int, optional
-        Shards at most; by default the number of cores.
+        That work at once; by default the number of cores.
     """
 
     name = "local"
 
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or os.cpu_count() or 1
+        self._turnstile = Turnstile(self.threads)
 
     def pool(self, source: CollectionSource) -> LocalPool:
         """Workers for one version of a collection."""
-        return LocalPool(open_reader(source), balance(source.segments, self.threads))
+        reader = open_reader(source)
+        shards = cut(source.segments, self.threads, self.threads, reader.recent.budget).shards
+        return LocalPool(reader, shards, self._turnstile)
 
     def record(self, record: QueryRecord) -> None:
         """Nobody counts queries of one process."""

@@ -17,10 +17,31 @@ __all__ = [
     "Pool",
     "RunningQuery",
     "Runtime",
+    "SegmentLoad",
     "ShardHeld",
     "ShardTask",
     "WorkerReport",
 ]
+
+
+@dataclass(frozen=True)
+class SegmentLoad:
+    """What a segment asks of the worker that owns it.
+
+    Parameters
+    ----------
+    rows : int
+        Deleted ones included.
+    bytes : int
+        Of its whole index and metadata in memory: a prediction, on the safe side.
+    image_min, image_max : int, str or None
+        Range of ``image_id``; None where it is not known.
+    """
+
+    rows: int
+    bytes: int = 0
+    image_min: int | str | None = None
+    image_max: int | str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,15 +54,15 @@ class CollectionSource:
     options : mapping
         Storage options.
     version : int
-    segments : tuple of int
-        Rows of each segment, by which shards are balanced.
+    segments : tuple of SegmentLoad
+        By which shards are cut.
     cache : str, optional
         Folder for indexes that cannot be kept in the collection.
     """
 
     url: str
     version: int
-    segments: tuple[int, ...]
+    segments: tuple[SegmentLoad, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     cache: str | None = None
 

@@ -154,7 +154,7 @@ class Worker:
     ) -> Iterator[Partial]:
         answer: Any = None
         while True:
-            control.check()
+            control.step()
             try:
                 with spent.on("decide"):
                     wanted = steps.send(answer)

@@ -20,6 +20,7 @@ from masksearch_ray.plan.explain import explain_plan
 from masksearch_ray.plan.rules import make_plan
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.coordinator import Coordinator
+from masksearch_ray.runtime.loads import segment_loads
 from masksearch_ray.runtime.types import CollectionSource, Pool, Runtime
 from masksearch_ray.session.arguments import check_flag
 from masksearch_ray.session.catalog import catalog_of, schema_of
@@ -248,8 +249,8 @@ class Collection(Changes):
         with self._opening:
             if self._pool is None:
                 url, options = self._storage.describe()
-                rows = tuple(segment.rows for segment in self._manifest.segments)
-                source = CollectionSource(url, self.version, rows, options, self._cache)
+                loads = segment_loads(self._manifest)
+                source = CollectionSource(url, self.version, loads, options, self._cache)
                 self._pool = self._runtime.pool(source)
             return self._pool
 

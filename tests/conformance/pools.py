@@ -18,6 +18,7 @@ from masksearch_ray.model.query import Query
 from masksearch_ray.plan.rules import make_plan
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.coordinator import Coordinator
+from masksearch_ray.runtime.loads import segment_loads
 from masksearch_ray.runtime.types import CollectionSource, Runtime, ShardTask
 from masksearch_ray.session.catalog import catalog_of, schema_of
 from masksearch_ray.sql import parse
@@ -42,8 +43,8 @@ def make_collection(
 def source_of(url: str, version: int | None = None) -> CollectionSource:
     """Tell a runtime what to open; the newest version by default."""
     manifest = open_manifest(open_storage(url))
-    rows = tuple(segment.rows for segment in manifest.segments)
-    return CollectionSource(url, manifest.version if version is None else version, rows)
+    loads = segment_loads(manifest)
+    return CollectionSource(url, manifest.version if version is None else version, loads)
 
 
 def parse_text(url: str, text: str) -> Query:

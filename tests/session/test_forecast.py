@@ -53,7 +53,7 @@ class RecordingRuntime:
         storage = Recording(open_storage(source.url))
         self.storages.append(storage)
         reader = CollectionReader(storage, read_manifest(storage, source.version))
-        return LocalPool(reader, balance(source.segments, 2))
+        return LocalPool(reader, balance([load.rows for load in source.segments], 2))
 
     def record(self, record: object) -> None:
         pass

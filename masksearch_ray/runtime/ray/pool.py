@@ -67,7 +67,7 @@ class RayPool:
     @classmethod
     def start(cls, crew: Crew, source: CollectionSource, workers: int | None) -> RayPool:
         """Cut a collection into shards and give each to an actor."""
-        owned = balance(source.segments, workers or _cpus())
+        owned = balance([load.rows for load in source.segments], workers or _cpus())
         key = uuid.uuid4().hex
         bare = replace(source, segments=())  # needed no more, and sent with every errand
         count = len(owned)
