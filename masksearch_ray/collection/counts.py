@@ -13,6 +13,7 @@ import numpy.typing as npt
 from masksearch_ray.collection.fetch import Fetcher
 from masksearch_ray.collection.manifest import ObjectEntry
 from masksearch_ray.collection.recent import Recent
+from masksearch_ray.collection.reread import reread
 from masksearch_ray.errors import DamagedError, NotFoundError
 from masksearch_ray.index.container import (
     TRAILER_BYTES,
@@ -119,7 +120,8 @@ class IndexFile:
             missing = {
                 level: cells[~levels[level].loaded[cells]] for level, cells in wanted.items()
             }
-            self._load(part, part.frames_of(missing), levels)
+            frames = part.frames_of(missing)
+            reread(lambda: self._load(part, frames, levels))
             return {level: levels[level].counts for level in wanted}
 
     def bytes_of(self, part: Part, wanted: Mapping[int, npt.NDArray[Any]]) -> int:
@@ -169,12 +171,15 @@ def open_part(fetcher: Fetcher, key: str, segment: str, recent: Recent[Any]) -> 
         size = fetcher.storage.info(key).size
     except NotFoundError:
         return None
-    (tail,) = fetcher.ranges(key, [(max(0, size - TRAILER_BYTES), size)])
-    try:
-        length, crc = read_trailer(tail, segment)
-    except ValueError as error:
-        raise DamagedError(str(error), fetcher.url(key)) from error
-    return IndexFile.open(fetcher, key, ObjectEntry(length, crc), recent)
+
+    def read() -> tuple[int, int]:
+        (tail,) = fetcher.ranges(key, [(max(0, size - TRAILER_BYTES), size)])
+        try:
+            return read_trailer(tail, segment)
+        except ValueError as error:
+            raise DamagedError(str(error), fetcher.url(key)) from error
+
+    return IndexFile.open(fetcher, key, ObjectEntry(*reread(read)), recent)
 
 
 def whole_part(

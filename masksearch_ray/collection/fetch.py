@@ -8,6 +8,7 @@ import numpy as np
 
 from masksearch_ray.collection.counter import ReadCounter
 from masksearch_ray.collection.manifest import ObjectEntry
+from masksearch_ray.collection.reread import reread
 from masksearch_ray.collection.versions import object_url
 from masksearch_ray.errors import DamagedError
 from masksearch_ray.index.tilecodec import crc32c
@@ -35,12 +36,16 @@ class Fetcher:
 
     def whole(self, key: str, entry: ObjectEntry) -> bytes:
         """Read an object of known length and checksum; DamagedError where they differ."""
-        return self._checked(key, self.storage.get(key), entry)
+        return reread(lambda: self._checked(key, self.storage.get(key), entry))
 
     def head(self, key: str, entry: ObjectEntry) -> bytes:
         """Read the first bytes of an object, of known number and checksum."""
-        (data,) = self.storage.get_ranges(key, [(0, entry.size)])
-        return self._checked(key, bytes(data), entry)
+
+        def read() -> bytes:
+            (data,) = self.storage.get_ranges(key, [(0, entry.size)])
+            return self._checked(key, bytes(data), entry)
+
+        return reread(read)
 
     def _checked(self, key: str, data: bytes, entry: ObjectEntry) -> bytes:
         self.counter.add(bytes=len(data), requests=1)
@@ -61,6 +66,8 @@ class Fetcher:
                 strict=True)
         )  # fmt: skip
         pieces = self.storage.get_ranges(key, merged)
+        if [len(piece) for piece in pieces] != [stop - start for start, stop in merged]:
+            raise DamagedError("a range of it came short", self.url(key))
         self.counter.add(bytes=sum(map(len, pieces)), requests=1)
         found: list[bytes] = [b""] * len(ranges)
         group = np.searchsorted(begins, np.arange(len(order)), side="right") - 1

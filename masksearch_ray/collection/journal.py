@@ -21,6 +21,7 @@ from masksearch_ray.collection.adding import Added
 from masksearch_ray.collection.layout import INGESTS, is_name, segment_key
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.manifest_json import segment_from_json, segment_to_json
+from masksearch_ray.collection.reread import reread
 from masksearch_ray.collection.sealed import seal, unseal
 from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.versions import object_url
@@ -193,7 +194,8 @@ class Journal:
     def _read(self, segments: Sequence[str]) -> Iterator[Record]:
         def read(segment: str) -> Record:
             key = self._key(segment)
-            return Record.decode(self._storage.get(key), object_url(self._storage, key))
+            url = object_url(self._storage, key)
+            return reread(lambda: Record.decode(self._storage.get(key), url))
 
         return read_ahead(read, segments)
 

@@ -19,6 +19,7 @@ from masksearch_ray.collection.interrupt import locked
 from masksearch_ray.collection.layout import INDEX, INDEXES, part_key, segment_key, spec_key
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.pixels import PixelContext, PixelSource
+from masksearch_ray.collection.reread import reread
 from masksearch_ray.collection.sealed import canonical, seal, unseal
 from masksearch_ray.collection.segment import BLOCK
 from masksearch_ray.collection.specs import roi_from_json, roi_to_json, rois_for, spec_to_json
@@ -81,10 +82,14 @@ def list_specs(storage: Storage) -> tuple[PartSpec, ...]:
     """Find what the index parts built later hold, as far as there are any."""
     found = []
     for info in storage.list(_SPECS):
-        spec = PartSpec.decode(storage.get(info.key), object_url(storage, info.key))
+        spec = _read_spec(storage, info.key)
         if info.key == spec_key(spec.name):
             found.append(spec)
     return tuple(found)
+
+
+def _read_spec(storage: Storage, key: str) -> PartSpec:
+    return reread(lambda: PartSpec.decode(storage.get(key), object_url(storage, key)))
 
 
 def put_spec(storage: Storage, spec: PartSpec) -> None:

@@ -16,6 +16,7 @@ from masksearch_ray.collection.interrupt import check
 from masksearch_ray.collection.layout import TILES, segment_key
 from masksearch_ray.collection.manifest import SegmentEntry
 from masksearch_ray.collection.recent import Recent
+from masksearch_ray.collection.reread import reread
 from masksearch_ray.collection.tiles import TileCodec
 from masksearch_ray.errors import DamagedError
 from masksearch_ray.model.grid import Grid
@@ -128,9 +129,13 @@ class StoredPixels:
         wanted, where = np.unique(rows, return_inverse=True)
         starts, stops = codec.spans(self._entries_of(block, wanted))
         ranges = list(zip(starts[where, tiles].tolist(), stops[where, tiles].tolist(), strict=True))
-        frames = self._fetcher.ranges(self._key, ranges)
-        self._fetcher.counter.add(tiles=len(frames))
-        return codec.decode(frames, np.asarray(tiles, np.int64), self._url)
+
+        def read() -> npt.NDArray[Any]:
+            frames = self._fetcher.ranges(self._key, ranges)
+            self._fetcher.counter.add(tiles=len(frames))
+            return codec.decode(frames, np.asarray(tiles, np.int64), self._url)
+
+        return reread(read)
 
     def masks(self, block: int, rows: Positions) -> list[npt.NDArray[Any]]:
         """Whole masks at positions of a block."""
@@ -173,5 +178,9 @@ class StoredPixels:
         codec = self._codecs[block]
         starts = self._blocks[block].directory + rows * codec.stride
         ranges = [(start, start + codec.stride) for start in starts.tolist()]
-        data = b"".join(self._fetcher.ranges(self._key, ranges))
-        return codec.entries(data, self._segment, self._url)
+
+        def read() -> npt.NDArray[Any]:
+            data = b"".join(self._fetcher.ranges(self._key, ranges))
+            return codec.entries(data, self._segment, self._url)
+
+        return reread(read)

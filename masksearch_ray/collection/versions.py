@@ -12,6 +12,7 @@ import pyarrow as pa
 from masksearch_ray.collection.layout import MANIFESTS, manifest_key, manifest_version, new_name
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.manifest_json import decode_manifest, encode_manifest
+from masksearch_ray.collection.reread import reread
 from masksearch_ray.collection.specs import IndexSpec, edges_of
 from masksearch_ray.errors import (
     CollectionError,
@@ -101,7 +102,7 @@ def read_manifest(storage: Storage, version: int) -> Manifest:
     """
     key = manifest_key(version)
     url = object_url(storage, key)
-    manifest = decode_manifest(storage.get(key), url)
+    manifest = reread(lambda: decode_manifest(storage.get(key), url))
     if manifest.version != version:
         raise DamagedError(f"holds version {manifest.version}", url)
     return manifest
