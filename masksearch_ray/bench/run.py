@@ -6,7 +6,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from masksearch_ray.bench.alternatives import NumpyMasks
 from masksearch_ray.bench.workload import Workload, make_workload
+from masksearch_ray.collection.writer import AppendReport
 from masksearch_ray.errors import FailedError, InputError
 from masksearch_ray.model.progress import Progress, silent
 from masksearch_ray.session import Collection, create, open
@@ -43,6 +44,12 @@ class BenchOptions:
         What answers the queries.
     address : str, optional
         Of the Ray cluster.
+    url : str, optional
+        Where the collection is made, and stays; by default in a folder that goes with the run.
+    storage_options : mapping
+        For object storage.
+    segments : int
+        Parts in which the masks are added; each is of one worker.
     """
 
     masks: int = 500
@@ -51,10 +58,15 @@ class BenchOptions:
     seed: int = 0
     runtime: str = "local"
     address: str | None = None
+    url: str | None = None
+    storage_options: Mapping[str, Any] = field(default_factory=dict)
+    segments: int = 1
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
             raise InputError(f"{self.repeats} repeats: at least 1 wanted")
+        if not 1 <= self.segments <= max(1, self.masks):
+            raise InputError(f"{self.segments} segments of {self.masks} masks: 1 to as many wanted")
 
 
 @dataclass(frozen=True)
@@ -167,23 +179,32 @@ def run_bench(options: BenchOptions, progress: Progress = silent) -> BenchReport
     """
     workload = make_workload(options.masks, options.side, options.seed)
     with tempfile.TemporaryDirectory(prefix="masksearch-bench-") as folder:
-        url = f"{folder}/bench"
-        with create(url) as collection:
-            report = collection.append(
-                workload.masks, {"object_box": list(workload.boxes)}, progress=progress
-            )
+        options = replace(options, url=options.url or f"{folder}/bench")
+        added = _add(workload, options, progress)
         questions = _questions(workload)
-        bounds = _bounds_seconds(url, questions[0], options)
-        timings = tuple(_timed(url, question, options) for question in questions)
+        bounds = _bounds_seconds(questions[0], options)
+        timings = tuple(_timed(question, options) for question in questions)
     return BenchReport(
         options=options,
-        ingest_seconds=report.seconds,
-        raw_bytes=report.sizes.raw,
-        pixel_bytes=report.sizes.pixels,
-        index_bytes=report.sizes.index,
+        ingest_seconds=sum(report.seconds for report in added),
+        raw_bytes=sum(report.sizes.raw for report in added),
+        pixel_bytes=sum(report.sizes.pixels for report in added),
+        index_bytes=sum(report.sizes.index for report in added),
         bounds_seconds=bounds,
         queries=timings,
     )
+
+
+def _add(workload: Workload, options: BenchOptions, progress: Progress) -> list[AppendReport]:
+    """Make the collection; every append is a segment."""
+    url, storage = options.url or "", options.storage_options
+    with create(url, storage_options=storage) as collection:
+        return [
+            collection.append(
+                workload.masks[part], {"object_box": list(workload.boxes[part])}, progress=progress
+            )
+            for part in np.array_split(np.arange(options.masks), options.segments)
+        ]
 
 
 def _questions(workload: Workload) -> list[_Question]:
@@ -211,8 +232,8 @@ def _filter(name: str, roi: str, boxes: NDArray[np.int32], numpy: NumpyMasks) ->
     return _Question(name, sql, lambda: numpy.above(boxes, _LOW, least))
 
 
-def _timed(url: str, question: _Question, options: BenchOptions) -> QueryTiming:
-    with open(url, options.runtime, options.address) as collection:
+def _timed(question: _Question, options: BenchOptions) -> QueryTiming:
+    with _opened(options) as collection:
         first = collection.sql(question.sql)
         answer = first.table.column("mask_id").to_pylist()
         expected = list(question.numpy())
@@ -239,8 +260,17 @@ def _compare(question: _Question, answer: list[int], expected: list[int]) -> Non
         )
 
 
-def _bounds_seconds(url: str, question: _Question, options: BenchOptions) -> float:
-    with open(url) as collection:
+def _opened(options: BenchOptions) -> Collection:
+    return open(
+        options.url or "",
+        options.runtime,
+        options.address,
+        storage_options=options.storage_options,
+    )
+
+
+def _bounds_seconds(question: _Question, options: BenchOptions) -> float:
+    with _opened(replace(options, runtime="local", address=None)) as collection:
         _warm(collection, question.sql)
         return _seconds(lambda: collection.count_bounds(question.sql), options.repeats).median
 

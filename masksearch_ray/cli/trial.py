@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from masksearch_ray.bench import BenchReport, Spread
     from masksearch_ray.demo import Ending, Step
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "show_report"]
 
 _GROUP = "Try it"
 _COLUMNS = ("query", "rows", "verified", "KB", "first", "ms", "NumPy ms", "ratio")
@@ -141,6 +141,11 @@ def bench(
     options = BenchOptions(masks, side, repeats, seed, runtime.value, address)
     with progress() as bar:
         report = run_bench(options, bar)
+    show_report(report, destination)
+
+
+def show_report(report: BenchReport, destination: Destination) -> None:
+    """Print what was measured, or write its table where it is wanted."""
     for line in _told(report):
         say(line)
     if destination.chosen is Format.table and destination.file is None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from masksearch_ray.execute.partials import RowsFound
 from masksearch_ray.model.record import QueryRecord
 from masksearch_ray.runtime.coordinator import Coordinator, total_of
+from masksearch_ray.session.export import ParquetTarget
 from masksearch_ray.session.recorder import Recorder
 from masksearch_ray.session.stats import Stats
 
@@ -80,6 +81,26 @@ class Result:
         """The whole answer as one dict a row."""
         rows: list[dict[str, object]] = self.table.to_pylist()
         return rows
+
+    def to_parquet(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
+        """Write the whole answer to a Parquet file.
+
+        Parameters
+        ----------
+        url : str
+            Path or URL (``s3://…``) that ends in ``.parquet``; what was there is replaced.
+        storage_options : mapping, optional
+            For object storage.
+
+        Raises
+        ------
+        InputError
+            The URL makes no sense; the query is not run.
+        StorageError
+            The file cannot be written.
+        """
+        target = ParquetTarget(url, storage_options)
+        target.write(self.table)
 
     def cancel(self) -> None:
         """Stop the query; whoever waits for its answer gets a `QueryCancelledError`."""
