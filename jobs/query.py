@@ -15,6 +15,7 @@ import masksearch_ray as ms
 from masksearch_ray.cli.output import Destination, emit
 from masksearch_ray.cli.parse import box_or_text, named_values
 from masksearch_ray.cli.query import statement_text, stats_line
+from masksearch_ray.model.text import count
 from masksearch_ray.session.export import ParquetTarget
 from masksearch_ray.session.job import log, run_job
 
@@ -43,7 +44,6 @@ def query(args: argparse.Namespace) -> None:
     params = named_values(args.param, "--param")
     roi = None if args.roi is None else box_or_text(args.roi)
     with ms.open(args.collection, runtime="ray", storage_options=options) as collection:
-        log(f"{collection!r}")
         found = collection.sql(statement_text(args.sql), params, roi=roi, timeout=args.timeout)
         if target is None:
             emit(found.table, Destination(rows=args.rows))
@@ -51,6 +51,8 @@ def query(args: argparse.Namespace) -> None:
             target.write(found.table)
             log(f"{found.table.num_rows:,} rows written to {target.url}")
         log(stats_line(found.stats))
+        if (done := found.record) is not None:
+            log(f"by {count(done.workers, 'worker')} of {count(done.nodes, 'node')}")
 
 
 if __name__ == "__main__":

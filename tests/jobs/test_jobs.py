@@ -57,6 +57,7 @@ def test_an_answer_is_printed(status: Status, url: str, capsys: pytest.CaptureFi
         ["2", "16"], ["3", "16"], ["0", "0"], ["1", "0"],
     ]  # fmt: skip
     assert "4 of 4 rows selected" in log
+    assert log.endswith(" of 1 node\n")
 
 
 def test_an_answer_is_written(status: Status, url: str, tmp_path: Path) -> None:
