@@ -17,6 +17,7 @@ from masksearch_ray.model.record import QueryRecord
 from masksearch_ray.runtime.control import QueryControl, Watch
 from masksearch_ray.runtime.reading import open_reader
 from masksearch_ray.runtime.shards import cut
+from masksearch_ray.runtime.tasks import LocalTasks
 from masksearch_ray.runtime.turnstile import Turnstile, in_turns
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
 from masksearch_ray.runtime.worker import Place, Worker
@@ -184,6 +185,10 @@ class LocalRuntime:
 
     def record(self, record: QueryRecord) -> None:
         """Nobody counts queries of one process."""
+
+    def tasks(self) -> LocalTasks:
+        """Do pieces of work on threads."""
+        return LocalTasks(self.threads)
 
     def close(self) -> None:
         """Nothing was started."""

@@ -10,6 +10,7 @@ from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import MemberRefs, Partial, Stage
 from masksearch_ray.model.query import Query
 from masksearch_ray.model.record import QueryRecord
+from masksearch_ray.model.tasks import Tasks
 from masksearch_ray.runtime.control import QueryControl
 
 __all__ = [
@@ -211,6 +212,9 @@ class Runtime(Protocol):
 
     def record(self, record: QueryRecord) -> None:
         """Take note of a query that has ended; returns at once."""
+
+    def tasks(self) -> Tasks:
+        """Do pieces of work that are no queries."""
 
     def close(self) -> None:
         """End what this runtime started."""

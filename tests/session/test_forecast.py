@@ -14,6 +14,7 @@ from masksearch_ray.collection.versions import read_manifest
 from masksearch_ray.model.forecast import Forecast
 from masksearch_ray.runtime.local import LocalPool
 from masksearch_ray.runtime.shards import balance
+from masksearch_ray.runtime.tasks import LocalTasks
 from masksearch_ray.runtime.types import CollectionSource
 from masksearch_ray.storage import open_storage
 from masksearch_ray.storage.types import Pieces, Ranges, Storage
@@ -57,6 +58,9 @@ class RecordingRuntime:
 
     def record(self, record: object) -> None:
         pass
+
+    def tasks(self) -> LocalTasks:
+        return LocalTasks()
 
     def close(self) -> None:
         pass

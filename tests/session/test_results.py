@@ -15,6 +15,7 @@ import masksearch_ray as ms
 from masksearch_ray.execute.partials import Partial, RowsFound
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.local import LocalPool, LocalRuntime
+from masksearch_ray.runtime.tasks import LocalTasks
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
 from tests.session.held import smooth
 
@@ -85,6 +86,9 @@ class PausingRuntime:
 
     def record(self, record: object) -> None:
         pass
+
+    def tasks(self) -> LocalTasks:
+        return LocalTasks()
 
     def close(self) -> None:
         pass

@@ -6,9 +6,12 @@ from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
     GetTimeoutError,
+    LocalRayletDiedError,
+    NodeDiedError,
     OutOfMemoryError,
     RayError,
     RayTaskError,
+    WorkerCrashedError,
 )
 
 from masksearch_ray.errors import WorkerError
@@ -32,8 +35,10 @@ def worker_error(error: RayError, shard: str) -> WorkerError:
         return found
     if isinstance(error, OutOfMemoryError):
         what = "its worker was stopped because the machine ran out of memory"
-    elif isinstance(error, ActorDiedError):
+    elif isinstance(error, ActorDiedError | WorkerCrashedError):
         what = "its worker died"
+    elif isinstance(error, NodeDiedError | LocalRayletDiedError):
+        what = "its node died"
     elif isinstance(error, ActorUnavailableError):
         what = "its worker became unavailable"
     elif isinstance(error, GetTimeoutError):

@@ -16,6 +16,7 @@ from masksearch_ray.storage import open_storage
 if TYPE_CHECKING:
     from masksearch_ray.runtime.ray.crew import Crew
     from masksearch_ray.runtime.ray.pool import RayPool
+    from masksearch_ray.runtime.ray.tasks import RayTasks
 
 __all__ = ["RayRuntime"]
 
@@ -71,6 +72,21 @@ class RayRuntime:
 
     def record(self, record: QueryRecord) -> None:
         """Count a query that has ended in Ray's metrics."""
+
+    def tasks(self) -> RayTasks:
+        """Do pieces of work as Ray tasks.
+
+        Raises
+        ------
+        InputError
+            If the address is none.
+        WorkerError
+            If Ray cannot be reached.
+        """
+        crew = self._started()
+        from masksearch_ray.runtime.ray.tasks import RayTasks
+
+        return RayTasks(lambda: crew.valid)
 
     def close(self) -> None:
         """End the actors, and Ray if it was started or connected to here."""

@@ -1,0 +1,129 @@
+"""Jobs as Ray tasks: bounded in flight, sent again where a worker died."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import ray
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+
+from masksearch_ray.errors import MaskSearchError, WorkerError
+from masksearch_ray.model.tasks import Done, Job
+from masksearch_ray.runtime.ray.faults import worker_error
+
+__all__ = ["RayTasks"]
+
+R = TypeVar("R")
+
+_ATTEMPTS = 4
+_TICK = 0.5  # seconds between looks at whether Ray is still there
+_LOOK = 2.0  # seconds between looks at the cluster's size
+# Jobs in flight for each CPU: one runs, one waits for it, and shows an autoscaler that more could.
+_AHEAD = 2
+_FEWEST = 4
+_PATIENCE = 600.0  # seconds that a cluster without any CPU has to get one
+
+
+@dataclass(frozen=True)
+class _Sent:
+    job: Job[Any]
+    memory: int
+    attempt: int = 1
+
+
+class RayTasks:
+    """Does jobs on whatever nodes the cluster has, or gets meanwhile.
+
+    Parameters
+    ----------
+    valid : callable
+        Whether Ray still is what it was.
+    """
+
+    remote = True
+
+    def __init__(self, valid: Callable[[], bool]) -> None:
+        self._valid = valid
+        self._looked = self._had_cpus = 0.0
+        self._cpus = 0
+        self._most_memory = 0
+
+    def run(self, jobs: Iterable[Job[R]]) -> Iterator[Done[R]]:
+        """Do jobs; yield what comes of them as it comes."""
+        rest = iter(jobs)
+        flying: dict[Any, _Sent] = {}
+        self._had_cpus = time.monotonic()
+        try:
+            while True:
+                while len(flying) < self._room() and (job := next(rest, None)) is not None:
+                    sent = _Sent(job, job.memory)
+                    flying[self._send(sent)] = sent
+                if not flying:
+                    return
+                ready, _ = ray.wait(list(flying), timeout=_TICK)
+                for ref in ready:
+                    sent = flying.pop(ref)
+                    reply = self._take(ref, sent)
+                    if isinstance(reply, _Sent):
+                        flying[self._send(reply)] = reply
+                    else:
+                        yield reply
+        finally:
+            if self._valid():
+                for ref in flying:
+                    ray.cancel(ref)
+
+    def _send(self, sent: _Sent) -> Any:
+        # Sent again by us and not by Ray, which would send for ever what takes too much memory.
+        options = {"num_cpus": 1, "max_retries": 0, "scheduling_strategy": "SPREAD"}
+        memory = min(sent.memory, self._most_memory) if self._most_memory else sent.memory
+        return _do.options(name=sent.job.label, memory=memory, **options).remote(sent.job)
+
+    def _take(self, ref: Any, sent: _Sent) -> Any:
+        """Give the answer of a task, or the task to be sent again."""
+        try:
+            reply = ray.get(ref)
+        except RayTaskError as error:
+            raise worker_error(error, sent.job.label) from None
+        except RayError as error:
+            if sent.attempt == _ATTEMPTS:
+                raise worker_error(error, sent.job.label) from None
+            more = 2 if isinstance(error, OutOfMemoryError) else 1
+            return replace(sent, memory=more * sent.memory, attempt=sent.attempt + 1)
+        if isinstance(reply, MaskSearchError):
+            raise reply
+        return reply
+
+    def _room(self) -> int:
+        """Jobs that may be in flight."""
+        if not self._valid():
+            raise WorkerError("Ray was shut down while jobs were running")
+        now = time.monotonic()
+        if now - self._looked > _LOOK:
+            self._looked = now
+            nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+            there = [node["Resources"] for node in nodes if node["Alive"]]
+            self._cpus = int(sum(node.get("CPU", 0) for node in there))
+            self._had_cpus = now if self._cpus else self._had_cpus
+            if now - self._had_cpus > _PATIENCE:
+                raise WorkerError(f"no node of the cluster has had a CPU for {_PATIENCE:.0f} s")
+            # Half, for workers that hold shards may have theirs for good; a job that asked for
+            # more than any node has would wait for ever.
+            most = max((node.get("memory", 0) for node in there if node.get("CPU", 0)), default=0)
+            self._most_memory = int(most / 2)
+        return max(_FEWEST, _AHEAD * self._cpus)
+
+
+@ray.remote
+def _do(job: Job[Any]) -> Done[Any] | MaskSearchError:
+    pa.set_cpu_count(1)  # other jobs use the other cores
+    try:
+        value = job.run()
+    except MaskSearchError as error:
+        return error
+    context = ray.get_runtime_context()
+    return Done(value, context.get_node_id(), context.get_worker_id())
