@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -19,7 +19,7 @@ from masksearch_ray.collection.encode import Batch, encode_masks
 from masksearch_ray.collection.layout import new_name, segment_key
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.rows import MASK_ID
-from masksearch_ray.collection.segment import BlockData, make_segment, rows_beyond
+from masksearch_ray.collection.segment import BlockData, clustered, make_segment, rows_beyond
 from masksearch_ray.collection.specs import rois_for
 from masksearch_ray.collection.tiles import TileCodec
 from masksearch_ray.collection.values import as_mask, each_mask
@@ -91,6 +91,8 @@ class SegmentBuilder:
     limits : Limits
     written : callable, optional
         Called with every segment once its objects lie in the storage.
+    cluster : bool
+        Whether the masks of a segment are ordered by ``image_id``, else as they come.
 
     Attributes
     ----------
@@ -107,6 +109,7 @@ class SegmentBuilder:
         threads: int | None = None,
         limits: Limits = DEFAULT_LIMITS,
         written: Callable[[Added], None] | None = None,
+        cluster: bool = False,
     ) -> None:
         self.added: list[Added] = []
         self.boxes_beyond: dict[str, int] = {}
@@ -114,6 +117,7 @@ class SegmentBuilder:
         self._manifest = manifest
         self._limits = limits
         self._written = written
+        self._cluster = cluster
         self._threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="encode")
         self._running: deque[tuple[BlockData, list[int], Future[Batch]]] = deque()
@@ -259,13 +263,15 @@ class SegmentBuilder:
         self._collect(0)
         if self._rows:
             table = pa.concat_tables(self._pieces).combine_chunks()
-            blocks = list(self._blocks.values())
+            blocks: Sequence[BlockData] = list(self._blocks.values())
+            if self._cluster:
+                table, blocks = clustered(table, blocks)
             for column, rows in rows_beyond(table, blocks).items():
                 self.boxes_beyond[column] = self.boxes_beyond.get(column, 0) + rows
             self._write(table, blocks)
         self._begin()
 
-    def _write(self, table: pa.Table, blocks: list[BlockData]) -> None:
+    def _write(self, table: pa.Table, blocks: Sequence[BlockData]) -> None:
         made = make_segment(new_name(), table, blocks)
         added = Added(
             made.entry,

@@ -19,6 +19,7 @@ from masksearch_ray.index.build import (
     build_histogram,
     histogram_of_chi,
     join_counts,
+    take_counts,
 )
 from masksearch_ray.index.container import PartData
 from masksearch_ray.index.region import Region, resolve
@@ -27,7 +28,15 @@ from masksearch_ray.model.query import roi_columns
 from masksearch_ray.model.roi import FullImage, Roi, roi_key
 from masksearch_ray.model.values import Domain
 
-__all__ = ["Batch", "BlockCounts", "count_masks", "encode_masks", "join_blocks", "region_of"]
+__all__ = [
+    "Batch",
+    "BlockCounts",
+    "count_masks",
+    "encode_masks",
+    "join_blocks",
+    "region_of",
+    "take_masks",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +180,30 @@ def join_blocks(parts: Sequence[BlockCounts], nan: bool) -> BlockCounts:
             roi: _joined([part.histograms[roi] for part in parts], nan)
             for roi in parts[0].histograms
         },
+    )
+
+
+def take_masks(batches: Sequence[Batch], order: npt.NDArray[np.intp]) -> Batch:
+    """All masks of a block as one batch, in another order.
+
+    Parameters
+    ----------
+    batches : sequence of Batch
+        Consecutive ones.
+    order : numpy.ndarray
+        int, shape ``(n,)``: place of each mask before.
+    """
+    nan = any(batch.nan for batch in batches)
+    tiles = [tile for batch in batches for tile in batch.tiles]
+    counts = join_blocks([batch.counts for batch in batches], nan)
+    return Batch(
+        nan=nan,
+        tiles=[tiles[place] for place in order.tolist()],
+        lengths=np.concatenate([batch.lengths for batch in batches])[order],
+        counts=BlockCounts(
+            None if counts.chi is None else take_counts(counts.chi, order),
+            {roi: take_counts(part, order) for roi, part in counts.histograms.items()},
+        ),
     )
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-
-from masksearch_ray.collection.adding import Added, refuse_taken_ids
-from masksearch_ray.collection.builder import DEFAULT_LIMITS, Limits, SegmentBuilder
+from masksearch_ray.collection.builder import DEFAULT_LIMITS, Limits
+from masksearch_ray.collection.feed import Feed
 from masksearch_ray.collection.ingest_run import IngestReport, IngestRun, ingest_name
+from masksearch_ray.collection.ingest_tasks import ingest_by_tasks
 from masksearch_ray.collection.metadata import RowMaker, RowOptions
-from masksearch_ray.collection.reader import CollectionReader
-from masksearch_ray.collection.rows import MASK_ID, merge_schemas, normalise
-from masksearch_ray.collection.sources import Source, SourceBatch, open_source
-from masksearch_ray.collection.values import as_mask
-from masksearch_ray.errors import DataError, InputError
+from masksearch_ray.collection.remote import refuse_memory
+from masksearch_ray.collection.sources import Listed, Source, open_source
+from masksearch_ray.errors import InputError
 from masksearch_ray.model.progress import Progress, ProgressStep, silent
+from masksearch_ray.model.tasks import Tasks
 from masksearch_ray.storage import Storage
 
 __all__ = ["ingest"]
@@ -41,6 +36,7 @@ def ingest(
     progress: Progress = silent,
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    tasks: Tasks | None = None,
 ) -> IngestReport:
     """Add the masks of a source: all of them, or on any error none.
 
@@ -69,6 +65,9 @@ def ingest(
         Encoders; by default as many as there are processors.
     limits : Limits
         When a segment is full.
+    tasks : Tasks, optional
+        Where they are done outside this process, a source that can be listed is sorted by
+        ``image_id`` and read there, and the masks of each segment are sorted in any case.
 
     Raises
     ------
@@ -89,84 +88,45 @@ def ingest(
     rows = rows or RowOptions()
     maker = RowMaker(rows, opened.files, storage_options)
     run = IngestRun(storage, _name(opened, name, dtype, rows), maker.digest)
-    _Feed(storage, run, maker, dtype, threads, limits).take(opened, progress)
+    if tasks is None or not tasks.remote:
+        _stream(storage, run, opened, maker, dtype, threads, limits, progress, cluster=False)
+    elif run.resumable and isinstance(opened, Listed) and not _in_memory(opened):
+        refuse_memory(storage)
+        ingest_by_tasks(storage, run, opened, maker, dtype, limits, tasks, progress)
+    else:
+        _stream(storage, run, opened, maker, dtype, threads, limits, progress, cluster=True)
     return run.commit()
 
 
-class _Feed:
-    """Carries masks and their metadata from a source into the segments of a run."""
+def _stream(
+    storage: Storage,
+    run: IngestRun,
+    source: Source,
+    maker: RowMaker,
+    dtype: str | None,
+    threads: int | None,
+    limits: Limits,
+    progress: Progress,
+    cluster: bool,
+) -> None:
+    """Take all masks that are not known, one after the other."""
+    expected = source.expected()
+    total = None if expected is None else max(0, expected - len(run.known))
+    done = pixels = 0
 
-    def __init__(
-        self,
-        storage: Storage,
-        run: IngestRun,
-        maker: RowMaker,
-        dtype: str | None,
-        threads: int | None,
-        limits: Limits,
-    ) -> None:
-        self._run = run
-        self._maker = maker
-        self._dtype = dtype
-        self._builder = SegmentBuilder(storage, run.manifest, threads, limits, self._written)
-        self._reader = CollectionReader(storage, run.manifest)
-        self._beyond: Counter[str] = Counter()
+    def told(masks: int, size: int) -> None:
+        nonlocal done, pixels
+        done += masks
+        pixels += size
+        progress(ProgressStep("ingest", done, total, pixels))
 
-    def take(self, source: Source, progress: Progress) -> None:
-        """Take all masks that are not known."""
-        expected = source.expected()
-        total = None if expected is None else max(0, expected - len(self._run.known))
-        done = pixels = 0
-        batches = source.batches(self._run.known)
-        with self._builder:
-            try:
-                for batch in batches:
-                    pixels += self._add(batch)
-                    done += len(batch.keys)
-                    progress(ProgressStep("ingest", done, total, pixels))
-            finally:
-                if isinstance(batches, Generator):
-                    batches.close()  # now, for its threads read ahead
-            self._builder.finish()
-
-    def _add(self, batch: SourceBatch) -> int:
-        """Add a batch; how many bytes its pixels are."""
-        self._run.note(batch.keys)
-        names = [f"mask {key}" for key in batch.keys]
-        masks = [
-            as_mask(_rounded(mask, self._dtype, name), name)
-            for mask, name in zip(batch.masks, names, strict=True)
-        ]
-        sizes = [(mask.shape[0], mask.shape[1]) for mask in masks]
-        rows = self._maker.rows(batch.keys, sizes, batch.rows)
-        table = self._normal(rows) if rows.num_columns else None
-        self._builder.add(masks, table, names.__getitem__)
-        return sum(mask.nbytes for mask in masks)
-
-    def _normal(self, rows: pa.Table) -> pa.Table:
-        table = normalise(rows, self._run.manifest.schema)
-        # What the commit would refuse is refused before much work is done.
-        merge_schemas(self._run.manifest.schema, table.schema)
-        if MASK_ID in table.column_names:
-            refuse_taken_ids(self._reader, table.column(MASK_ID).to_numpy())
-        return table
-
-    def _written(self, added: Added) -> None:
-        beyond = Counter(self._builder.boxes_beyond)
-        self._run.finished(added, dict(beyond - self._beyond))
-        self._beyond = beyond
-        if self._run.resumable:
-            # It has its record: the builder must not clear it away when this run fails.
-            self._builder.added.remove(added)
+    feed = Feed(storage, run.manifest, run, maker, dtype, threads, limits, cluster)
+    feed.take(source, run.known, told)
 
 
-def _rounded(mask: npt.NDArray[Any], dtype: str | None, name: str) -> npt.NDArray[Any]:
-    if dtype is not None and mask.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # infinity is refused later, by name
-            return mask.astype(dtype, copy=False)
-    if mask.dtype == np.float64:
-        raise DataError(f"{name} has dtype float64; to round it say dtype='float32' or 'float16'")
-    return mask
+def _in_memory(source: Source) -> bool:
+    """Whether only this process can read it."""
+    return source.identity is not None and ":memory://" in source.identity
 
 
 def _name(source: Source, name: str | None, dtype: str | None, rows: RowOptions) -> str | None:

@@ -18,12 +18,13 @@ from masksearch_ray.collection.journal import Journal, Record
 from masksearch_ray.collection.manifest import Manifest, SegmentSizes
 from masksearch_ray.collection.metadata.names import listed
 from masksearch_ray.collection.sealed import canonical
+from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.versions import open_manifest
 from masksearch_ray.collection.writer import commit_added
 from masksearch_ray.errors import ConflictError, DataError
 from masksearch_ray.storage import Storage
 
-__all__ = ["IngestReport", "IngestRun", "ingest_name"]
+__all__ = ["IngestReport", "IngestRun", "SegmentLog", "ingest_name"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class IngestReport:
     seconds : float
     boxes_beyond : dict of str to int
         Rows of which a box reaches beyond the mask, by column.
+    nodes, workers : int
+        Machines, and workers on them, that did it.
     """
 
     rows: int
@@ -54,6 +57,8 @@ class IngestReport:
     sizes: SegmentSizes
     seconds: float
     boxes_beyond: dict[str, int]
+    nodes: int = 1
+    workers: int = 1
 
     @property
     def raw_bytes(self) -> int:
@@ -76,7 +81,68 @@ def ingest_name(identity: object) -> str:
     return hashlib.sha256(canonical(identity)).hexdigest()[:32]
 
 
-class IngestRun:
+class SegmentLog:
+    """Which masks are in which segment, as segments are finished.
+
+    Parameters
+    ----------
+    journal : Journal or None
+        Where this is kept.
+    digest : str
+        Of what segments are made for and from, see `Record`.
+    first : int
+        Number of the first segment.
+
+    Attributes
+    ----------
+    records : list of Record
+        Of the segments finished.
+    """
+
+    def __init__(self, journal: Journal | None, digest: str, first: int = 0) -> None:
+        self.journal = journal
+        self.digest = digest
+        self.records: list[Record] = []
+        self._next = first
+        self._seen: set[str] = set()
+        self._waiting: deque[str] = deque()
+
+    def note(self, keys: Sequence[str]) -> None:
+        """Note the keys of masks that come next.
+
+        Raises
+        ------
+        DataError
+            If a key has come before.
+        """
+        self._see(keys)
+        self._waiting.extend(keys)
+        if self.journal:
+            self.journal.beat()
+
+    def finished(self, added: Added, boxes_beyond: dict[str, int]) -> None:
+        """Record a segment of the masks that came first, once its objects are written."""
+        keys = tuple(self._waiting.popleft() for _ in range(added.entry.rows))
+        record = Record(self._next, keys, self.digest, added, boxes_beyond)
+        if self.journal:
+            self.journal.write(record)
+        self.records.append(record)
+        self._next += 1
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a later run can take over what this one has finished."""
+        return self.journal is not None
+
+    def _see(self, keys: Sequence[str]) -> None:
+        twice = [key for key in keys if key in self._seen]
+        self._seen.update(keys)
+        if twice or len(set(keys)) < len(keys):
+            twice += [key for key, count in Counter(keys).items() if count > 1]
+            raise DataError(f"more than one mask is called {listed(twice)}")
+
+
+class IngestRun(SegmentLog):
     """Keeps the journal of a run and commits it.
 
     Parameters
@@ -92,59 +158,50 @@ class IngestRun:
     ----------
     manifest : Manifest
         The version found at the start.
-    known : frozenset of str
-        Keys of masks that need not be read again.
+    committed, known : frozenset of str
+        Keys of masks that are part of the collection, and of all that need not be read again.
+    nodes, workers : set of str
+        Which did something, where others do it.
     """
 
     def __init__(self, storage: Storage, name: str | None, digest: str) -> None:
         self._started = time.perf_counter()
         self._storage = storage
-        self._journal = None if name is None else Journal(storage, name)
         self.manifest = open_manifest(storage)
         # A segment made for other settings must be made again, like one with other metadata.
-        self._digest = ingest_name([digest, repr(self.manifest.settings)])
-        self._records: list[Record] = []
-        done: set[str] = set()
-        if self._journal:
-            self._journal.beat()
-            done = self._journal.committed(self.manifest)
-            self._records = self._journal.pending(self.manifest, self._digest, done)
-        self._skipped = len(done)
-        self._resumed = sum(len(record.keys) for record in self._records)
-        self.known = frozenset(done.union(*(record.keys for record in self._records)))
-        self._seen: set[str] = set()
-        self._waiting: deque[str] = deque()
+        digest = ingest_name([digest, repr(self.manifest.settings)])
+        super().__init__(None if name is None else Journal(storage, name), digest)
+        self.committed: frozenset[str] = frozenset()
+        self.nodes: set[str] = set()
+        self.workers: set[str] = set()
+        if self.journal:
+            self.journal.beat()
+            done = self.journal.committed(self.manifest)
+            self.committed = frozenset(done)
+            self.records = self.journal.pending(self.manifest, digest, done)
+        self._next = len(self.records)
+        self._resumed = sum(len(record.keys) for record in self.records)
+        self.known = self.committed.union(*(record.keys for record in self.records))
 
-    def note(self, keys: Sequence[str]) -> None:
-        """Note the keys of masks that come next.
+    def adopt(self, records: Sequence[Record], node: str, worker: str) -> None:
+        """Take over segments that a worker has finished and noted in the journal.
 
         Raises
         ------
         DataError
             If a key has come before.
         """
-        twice = [key for key in keys if key in self._seen]
-        self._seen.update(keys)
-        if twice or len(set(keys)) < len(keys):
-            twice += [key for key, count in Counter(keys).items() if count > 1]
-            raise DataError(f"more than one mask is called {listed(twice)}")
-        self._waiting.extend(keys)
-        if self._journal:
-            self._journal.beat()
+        for record in records:
+            self._see(record.keys)
+        self.records += records
+        self.nodes.add(node)
+        self.workers.add(worker)
+        if self.journal:
+            self.journal.beat()
 
-    def finished(self, added: Added, boxes_beyond: dict[str, int]) -> None:
-        """Record a segment of the masks that came first, once its objects are written."""
-        keys = tuple(self._waiting.popleft() for _ in range(added.entry.rows))
-        number = len(self._records)
-        record = Record(number, keys, self._digest, added, boxes_beyond)
-        if self._journal:
-            self._journal.write(record)
-        self._records.append(record)
-
-    @property
-    def resumable(self) -> bool:
-        """Whether a later run can take over what this one has finished."""
-        return self._journal is not None
+    def put_in_order(self) -> None:
+        """Order segments as the source does, whoever was quicker."""
+        self.records.sort(key=lambda record: record.number)
 
     def commit(self) -> IngestReport:
         """Make all finished segments part of the collection, at once.
@@ -156,32 +213,34 @@ class IngestRun:
         ConflictError
             If another run of this ingest has committed since this one began.
         """
-        added = [record.added for record in self._records]
+        added = [record.added for record in self.records]
         if not added:
             return self._report(self.manifest)
-        if self._journal is None:
+        if self.journal is None:
             return self._report(commit_added(self._storage, added, self.manifest))
-        lost = [r.segment for r in self._records if not self._journal.intact(r)]
+        lost = sum(not intact for intact in read_ahead(self.journal.intact, self.records))
         if lost:
-            raise ConflictError(f"{len(lost)} finished segments were removed meanwhile; run again")
-        name = self._journal.ingest
+            raise ConflictError(f"{lost} finished segments were removed meanwhile; run again")
+        name = self.journal.ingest
         known = self.manifest.ingests.get(name, ())
         addition = Addition(self._storage, added, self.manifest)
         return self._report(commit(self._storage, _Continued(addition, name, known)))
 
     def _report(self, manifest: Manifest) -> IngestReport:
         beyond: Counter[str] = Counter()
-        for record in self._records:
+        for record in self.records:
             beyond.update(record.boxes_beyond)
-        sizes = (record.added.entry.sizes for record in self._records)
+        sizes = (record.added.entry.sizes for record in self.records)
         return IngestReport(
-            rows=sum(len(record.keys) for record in self._records),
+            rows=sum(len(record.keys) for record in self.records),
             resumed=self._resumed,
-            skipped=self._skipped,
+            skipped=len(self.committed),
             version=manifest.version,
             sizes=sum(sizes, SegmentSizes()),
             seconds=time.perf_counter() - self._started,
             boxes_beyond=dict(beyond),
+            nodes=len(self.nodes) or 1,
+            workers=len(self.workers) or 1,
         )
 
 

@@ -43,7 +43,7 @@ class Record:
     number : int
         Place among the segments of the ingest.
     keys : tuple of str
-        Of its masks, in the order of its rows.
+        Of its masks.
     digest : str
         Of the metadata that its rows were made from.
     added : Added

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from masksearch_ray.collection.boxes import boxes_beyond
-from masksearch_ray.collection.encode import Batch, BlockCounts, join_blocks
+from masksearch_ray.collection.encode import Batch, BlockCounts, join_blocks, take_masks
 from masksearch_ray.collection.layout import INDEX, ROWS, TILES
 from masksearch_ray.collection.manifest import BlockEntry, ObjectEntry, SegmentEntry, SegmentSizes
 from masksearch_ray.collection.rows import MASK_ID
@@ -28,6 +28,7 @@ __all__ = [
     "BLOCK",
     "BlockData",
     "SegmentObjects",
+    "clustered",
     "image_range",
     "make_segment",
     "object_entry",
@@ -41,6 +42,7 @@ BLOCK = "__block"
 
 IMAGE_ID = "image_id"
 _LONGEST_IMAGE_ID = 200
+_SORTABLE = (pa.types.is_string, pa.types.is_int64, pa.types.is_float64, pa.types.is_boolean)
 # What a frame takes in the head of an index: a checksum and an offset.
 _FRAME_BYTES = 8
 
@@ -71,7 +73,7 @@ class SegmentObjects:
     objects: dict[str, list[bytes]]
 
 
-def make_segment(name: str, table: pa.Table, blocks: list[BlockData]) -> SegmentObjects:
+def make_segment(name: str, table: pa.Table, blocks: Sequence[BlockData]) -> SegmentObjects:
     """Make objects and entry of a segment.
 
     Parameters
@@ -80,7 +82,7 @@ def make_segment(name: str, table: pa.Table, blocks: list[BlockData]) -> Segment
         Of the segment.
     table : pyarrow.Table
         Metadata in the order of the ordinals; with ``mask_id`` where ids are given.
-    blocks : list of BlockData
+    blocks : sequence of BlockData
         Every ordinal lies in exactly one.
     """
     rows = write_rows(table, [np.array(block.ordinals) for block in blocks])
@@ -99,6 +101,31 @@ def make_segment(name: str, table: pa.Table, blocks: list[BlockData]) -> Segment
     objects = {ROWS: object_entry([rows]), TILES: object_entry(tiles), INDEX: head}
     entry = segment_entry(name, "stored", table, tuple(entries), objects, sizes)
     return SegmentObjects(entry, {ROWS: [rows], TILES: tiles, INDEX: [index]})
+
+
+def clustered(table: pa.Table, blocks: Sequence[BlockData]) -> tuple[pa.Table, Sequence[BlockData]]:
+    """Order the masks of a segment by ``image_id``, where there is one; others come last.
+
+    Parameters
+    ----------
+    table, blocks
+        As for `make_segment`.
+    """
+    kind = table.schema.field(IMAGE_ID).type if IMAGE_ID in table.column_names else None
+    if kind is None or not any(of(kind) for of in _SORTABLE):
+        return table, blocks
+    order = pc.sort_indices(table, sort_keys=[(IMAGE_ID, "ascending")]).to_numpy()
+    if np.array_equal(order, np.arange(len(order))):
+        return table, blocks
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    made = []
+    for block in blocks:
+        ordinals = place[block.ordinals]
+        inside = np.argsort(ordinals)
+        batches = [take_masks(block.batches, inside)]
+        made.append(BlockData(block.shape, block.codec, ordinals[inside].tolist(), batches))
+    return table.take(order).combine_chunks(), made
 
 
 def segment_entry(

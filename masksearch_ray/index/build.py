@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,14 @@ from masksearch_ray.kernels.cells import count_cells
 from masksearch_ray.kernels.histogram import histogram_of_bitmaps, histogram_of_boxes
 from masksearch_ray.model.grid import Grid
 
-__all__ = ["Counts", "build_chi", "build_histogram", "histogram_of_chi", "join_counts"]
+__all__ = [
+    "Counts",
+    "build_chi",
+    "build_histogram",
+    "histogram_of_chi",
+    "join_counts",
+    "take_counts",
+]
 
 # Masks whose regions are drawn at a time.
 _DRAWN = 8
@@ -117,6 +124,14 @@ def join_counts(parts: Sequence[Counts]) -> Counts:
     if areas.shape[1] == parts[0].data.shape[2]:
         areas = np.concatenate([part.areas for part in parts], axis=1)
     return Counts(parts[0].levels, nan, np.concatenate(columns, axis=2), areas)
+
+
+def take_counts(counts: Counts, order: npt.NDArray[np.intp]) -> Counts:
+    """Counts of the same masks in another order: `order` is int, shape ``(N,)``."""
+    areas = counts.areas
+    if areas.shape[1] == counts.data.shape[2]:
+        areas = areas[:, order]
+    return replace(counts, data=counts.data[:, :, order], areas=areas)
 
 
 def _with_level_0(part: Counts) -> npt.NDArray[np.unsignedinteger]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,15 @@ class CocoBoxes:
             told = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise DataError(f"{self.name}: no COCO annotations: {told}") from error
         self.names = NameIndex(names, self.name)
+
+    def part(self, names: Sequence[str], lone: bool) -> CocoBoxes:
+        """Keep only the images that some masks, or masks in some files, may be about."""
+        rows = self.names.near(names, lone)
+        made = copy.copy(self)
+        made._sizes = [self._sizes[row] for row in rows]
+        made._boxes = [self._boxes[row] for row in rows]
+        made.names = self.names.part(rows)
+        return made
 
     def boxes(
         self, keys: Sequence[str], sizes: Sequence[Size], lone: bool

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from masksearch_ray.collection.metadata.names import (
     image_id_of,
     listed,
 )
-from masksearch_ray.collection.sources.location import Location, locate
+from masksearch_ray.collection.sources.location import locate
 from masksearch_ray.collection.specs import BOX, BOXES
 from masksearch_ray.errors import DataError
 from masksearch_ray.storage import open_storage
@@ -108,7 +109,7 @@ class RowMaker:
             _Named(load_table(table, text, storage), options.on) for table in options.tables
         ]
         self._boxes = {name: _box_source(source, storage) for name, source in options.boxes.items()}
-        self._images = _Images(options.images, storage) if options.images else None
+        self._images = _Images.locate(options.images, storage) if options.images else None
         self._require_rows()
 
     @property
@@ -158,6 +159,44 @@ class RowMaker:
         self._add_boxes(columns, keys, sizes)
         return pa.table(columns)
 
+    def images(self, names: Sequence[str]) -> list[int | str | None]:
+        """Images that some masks, or masks in some files, are about: the smallest where several.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Keys of masks, or paths of files.
+        """
+        known = self._options.columns.get(_IMAGE_ID)
+        if isinstance(known, int | str):
+            return [known] * len(names)
+        by_name = self._files is not None
+        found: list[int | str | None] = [image_id_of(n) if by_name else None for n in names]
+        for table in self._tables:
+            if _IMAGE_ID in table.loaded.table.schema.names:
+                given = [table.image(name, self._lone) for name in names]
+                return [a if a is not None else b for a, b in zip(given, found, strict=True)]
+        return found
+
+    def part(self, names: Sequence[str]) -> RowMaker:
+        """Make the rows of some masks, or of masks in some files, only; can be pickled.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Keys of masks, or paths of files.
+        """
+        made = copy.copy(self)
+        made._options = replace(self._options, metadata=(), boxes={})
+        made._files = None if self._files is None else ()
+        made._tables = [table.part(names, self._lone) for table in self._tables]
+        made._boxes = {
+            name: boxes.part(names, self._lone) if isinstance(boxes, CocoBoxes) else boxes
+            for name, boxes in self._boxes.items()
+        }
+        made._images = self._images and self._images.part(names, self._lone)
+        return made
+
     def _add_boxes(
         self, columns: dict[str, Any], keys: Sequence[str], sizes: Sequence[Size]
     ) -> None:
@@ -206,6 +245,21 @@ class _Named:
         if None in values:
             raise DataError(f"{self.name}: row {values.index(None)} has no name in {column!r}")
         self.names = NameIndex([str(value) for value in values], self.name)
+        self._image_ids: list[Any] | None = None
+
+    def image(self, name: str, lone: bool) -> int | str | None:
+        """Give the image of a mask, or the smallest of those of the masks in a file."""
+        if self._image_ids is None:
+            self._image_ids = self.loaded.table.column(_IMAGE_ID).to_pylist()
+        row = self.names.find(name, lone)
+        rows = self.names.near([name], lone) if row is None else [row]
+        images = [self._image_ids[row] for row in rows]
+        return min((image for image in images if image is not None), default=None, key=_ranked)
+
+    def part(self, names: Sequence[str], lone: bool) -> _Named:
+        """Keep only the rows that some masks may need."""
+        table = self.loaded.table.take(pa.array(self.names.near(names, lone), pa.int64()))
+        return _Named(replace(self.loaded, table=table.combine_chunks()), self.column)
 
     def take(self, keys: Sequence[str], lone: bool) -> pa.Table:
         """Rows of some masks."""
@@ -219,16 +273,35 @@ class _Named:
 class _Images:
     """Images of a folder by the names of masks."""
 
-    def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
-        self._location: Location = locate(url, options).of(IMAGE_SUFFIXES)
-        self._paths = [info.key for info in self._location.infos]
-        self._names = NameIndex(self._paths, self._location.url)
-        self.digest = hashlib.sha256("\n".join(self._paths).encode()).hexdigest()
+    def __init__(self, folder: str, paths: Sequence[str], urls: Sequence[str]) -> None:
+        self._folder = folder
+        self._paths = paths
+        self._urls = urls
+        self._names = NameIndex(paths, folder)
+
+    @classmethod
+    def locate(cls, url: str, options: Mapping[str, Any] | None) -> _Images:
+        """Find the images of a folder."""
+        location = locate(url, options).of(IMAGE_SUFFIXES)
+        paths = [info.key for info in location.infos]
+        return cls(location.url, paths, [location.url_of(path) for path in paths])
+
+    @property
+    def digest(self) -> str:
+        """Changes when the images do."""
+        return hashlib.sha256("\n".join(self._paths).encode()).hexdigest()
+
+    def part(self, names: Sequence[str], lone: bool) -> _Images:
+        """Keep only the images that some masks may be about."""
+        rows = self._names.near(names, lone)
+        return _Images(
+            self._folder, [self._paths[row] for row in rows], [self._urls[row] for row in rows]
+        )
 
     def paths(self, keys: Sequence[str], lone: bool) -> list[str | None]:
         """URL of each mask's image; None where there is none."""
         rows = [self._names.find(key, lone) for key in keys]
-        return [None if row is None else self._location.url_of(self._paths[row]) for row in rows]
+        return [None if row is None else self._urls[row] for row in rows]
 
 
 def _box_source(source: BoxSource, options: Mapping[str, Any] | None) -> BoxColumns | CocoBoxes:
@@ -242,6 +315,10 @@ def _box_source(source: BoxSource, options: Mapping[str, Any] | None) -> BoxColu
         raise DataError(
             f"boxes from {source!r:.60}: names of columns, or Coco annotations, wanted"
         ) from error
+
+
+def _ranked(image: Any) -> tuple[bool, Any]:
+    return isinstance(image, str), image
 
 
 def _add(columns: dict[str, Any], more: Any, what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from masksearch_ray.collection.sources.files import SUFFIXES
 from masksearch_ray.collection.sources.location import suffix_of
@@ -44,6 +44,7 @@ class NameIndex:
             for form in _forms(name):
                 if self._loose.setdefault(form, row) != row:
                     self._loose[form] = _AMBIGUOUS
+        self._by_form: dict[str, list[int]] | None = None
         self._with_parts = {name.rpartition("#")[0] for name in names if "#" in name}
 
     def find(self, key: str, lone: bool = False) -> int | None:
@@ -74,6 +75,27 @@ class NameIndex:
                 return row
         return None
 
+    def near(self, names: Iterable[str], lone: bool = False) -> list[int]:
+        """Rows, ascending, on which finding these masks, or masks in these files, depends.
+
+        An index of these rows alone finds for each of them what this one finds.
+        """
+        if self._by_form is None:
+            self._by_form = {}
+            for row, name in enumerate(self._names):
+                for form in {stem for spelt in _forms(name) for stem in _stems(spelt)}:
+                    self._by_form.setdefault(form, []).append(row)
+        rows: set[int] = set()
+        for key in names:
+            file, part = _split(key)
+            wanted = [*_forms(key), *_forms(file), *([part] if part and lone else [])]
+            rows.update(row for form in wanted for row in self._by_form.get(form, ()))
+        return sorted(rows)
+
+    def part(self, rows: Sequence[int]) -> NameIndex:
+        """Index of some of the rows, numbered anew."""
+        return NameIndex([self._names[row] for row in rows], self.what)
+
     def may_find(self, file: str) -> bool:
         """Whether there may be a row for every mask in a file."""
         forms = set(_forms(file))
@@ -100,6 +122,14 @@ def _split(key: str) -> tuple[str, str]:
         return key, ""
     file, _, part = key.rpartition("#")
     return file, part
+
+
+def _stems(form: str) -> Iterator[str]:
+    """Yield a form, and what stands before each mark of a part in it."""
+    yield form
+    while "#" in form:
+        form = form.rpartition("#")[0]
+        yield form
 
 
 def _forms(name: str) -> Iterator[str]:

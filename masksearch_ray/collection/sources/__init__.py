@@ -19,7 +19,13 @@ from masksearch_ray.collection.sources.tables import (
     TableFileSource,
     TableSource,
 )
-from masksearch_ray.collection.sources.types import Source, SourceBatch
+from masksearch_ray.collection.sources.types import (
+    Listed,
+    Piece,
+    Source,
+    SourceBatch,
+    SourcePart,
+)
 from masksearch_ray.collection.sources.zarr_array import ZarrSource, is_zarr
 from masksearch_ray.errors import DataError
 from masksearch_ray.storage import open_storage
@@ -28,10 +34,13 @@ __all__ = [
     "ArraySource",
     "DatasetSource",
     "FileSource",
+    "Listed",
     "Location",
     "MaskColumn",
+    "Piece",
     "Source",
     "SourceBatch",
+    "SourcePart",
     "TableFileSource",
     "TableSource",
     "ZarrSource",

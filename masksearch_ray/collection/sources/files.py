@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.sources.images import read_png, read_tiff
@@ -22,13 +24,14 @@ from masksearch_ray.collection.sources.ranged import open_ranged
 from masksearch_ray.collection.sources.types import (
     BATCH_BYTES,
     Mask,
+    Piece,
     SourceBatch,
     batched,
 )
 from masksearch_ray.errors import DataError, MaskSearchError
-from masksearch_ray.storage import ObjectInfo
+from masksearch_ray.storage import ObjectInfo, open_storage
 
-__all__ = ["SUFFIXES", "FileSource"]
+__all__ = ["SUFFIXES", "FilePart", "FileSource"]
 
 SUFFIXES = (".npy", ".npz", ".png", ".tif", ".tiff")
 
@@ -45,14 +48,17 @@ class FileSource:
     ----------
     location : Location
         Files with one of `SUFFIXES`, at least one.
+    pieces : sequence of Piece, optional
+        Of these files, if not all is to be read.
     """
 
     stable = True
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, pieces: Sequence[Piece] | None = None) -> None:
         self._location = location
         self._storage = location.storage
         self._infos = location.infos
+        self._pieces = pieces
 
     @property
     def identity(self) -> str:
@@ -79,15 +85,50 @@ class FileSource:
 
     def batches(self, done: Container[str] = ()) -> Iterator[SourceBatch]:
         """Read all masks but those whose keys are in `done`."""
-        pending = (info for info in self._infos if info.key not in done)
-        masks = read_ahead(lambda info: self._read(info, done), pending)
+        wanted: Iterable[tuple[ObjectInfo, range | None]] = ((info, None) for info in self._infos)
+        if self._pieces is not None:
+            wanted = ((piece.file, piece.rows) for piece in self._pieces if piece.file is not None)
+        pending = (one for one in wanted if one[0].key not in done)
+        masks = read_ahead(lambda one: self._read(*one, done), pending)
         return batched(named for group in masks for named in group)
 
-    def _read(self, info: ObjectInfo, done: Container[str]) -> Iterable[Named]:
+    def pieces(self, size: int) -> list[Piece]:
+        """Files, and ranges of the masks in large .npy files."""
+        pieces: list[Piece] = []
+        whole, rate = True, 0.0
+        expected = self.expected()
+        if expected is not None and expected != len(self._infos):  # stacks, by the first of them
+            whole, rate = False, expected / sum(info.size for info in self._infos)
+        for info in self._infos:
+            if suffix_of(info.key) == ".npy" and info.size > size:
+                pieces += self._ranges(info, size)
+            else:
+                masks = 1 if whole else max(1, round(rate * info.size))
+                pieces.append(Piece(info.key, masks, info.size, info))
+        return pieces
+
+    def part(self, pieces: Sequence[Piece]) -> FilePart:
+        """Take some of the files."""
+        url, options = self._storage.describe()
+        return FilePart(url, options, tuple(pieces))
+
+    def _ranges(self, info: ObjectInfo, size: int) -> Iterator[Piece]:
+        header = self._header(info, self._window(info, 0))
+        if len(header.shape) != 3 or header.fortran or not header.shape[0]:
+            yield Piece(info.key, 1, info.size, info)
+            return
+        total = header.shape[0]
+        each = max(1, info.size // total)
+        step = max(1, size // each)
+        for start in range(0, total, step):
+            rows = range(start, min(start + step, total))
+            yield Piece(info.key, len(rows), len(rows) * each, info, rows, counted=True)
+
+    def _read(self, info: ObjectInfo, rows: range | None, done: Container[str]) -> Iterable[Named]:
         """Decode a file now; a large one is decoded while it is iterated over."""
         match suffix_of(info.key):
             case ".npy":
-                return self._read_npy(info, done)
+                return self._read_npy(info, rows, done)
             case ".npz":
                 return _some_now(self._read_npz(info, done))
             case ".png":
@@ -104,11 +145,13 @@ class FileSource:
                 named = ((f"{info.key}#{page}", mask) for page, mask in enumerate(pages))
                 return [(key, mask) for key, mask in named if key not in done]
 
-    def _read_npy(self, info: ObjectInfo, done: Container[str]) -> Iterable[Named]:
+    def _read_npy(
+        self, info: ObjectInfo, rows: range | None, done: Container[str]
+    ) -> Iterable[Named]:
         window = self._window(info, BATCH_BYTES)
         header = self._header(info, window)
         if len(header.shape) == 3:
-            return _stack(info.key, window, header, done)
+            return _stack(info.key, window, header, rows, done)
         if len(header.shape) != 2:
             raise DataError(
                 f"{self._location.url_of(info.key)}: an array of shape {header.shape}; "
@@ -136,6 +179,28 @@ class FileSource:
 
     def _header(self, info: ObjectInfo, window: Window) -> NpyHeader:
         return read_header(window, info.size, self._location.url_of(info.key))
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """Some files, to be read anywhere.
+
+    Parameters
+    ----------
+    url, options : str, mapping
+        Of their storage.
+    chosen : tuple of Piece
+    """
+
+    url: str
+    options: Mapping[str, Any] = field(repr=False)
+    chosen: tuple[Piece, ...]
+
+    def open(self) -> FileSource:
+        """Read these files, in their order."""
+        storage = open_storage(self.url, dict(self.options))
+        infos = {piece.name: piece.file for piece in self.chosen if piece.file is not None}
+        return FileSource(Location(storage, "", tuple(infos.values())), self.chosen)
 
 
 def _some_now(masks: Iterator[Named]) -> Iterator[Named]:
@@ -166,15 +231,18 @@ def _member(archive: zipfile.ZipFile, member: str, name: str) -> Mask:
     return read_array(lambda start, stop: data[start:stop], header)
 
 
-def _stack(key: str, window: Window, header: NpyHeader, done: Container[str]) -> Iterator[Named]:
-    """Masks of an array ``(N, height, width)``, read by the batch."""
+def _stack(
+    key: str, window: Window, header: NpyHeader, rows: range | None, done: Container[str]
+) -> Iterator[Named]:
+    """Masks of an array ``(N, height, width)``, read by the batch; all, or some rows."""
     total, height, width = header.shape
     if height * width == 0 < total:  # no bytes bound how many there are
         raise DataError(f"mask {key}#0 is empty: {height} x {width} pixels")
     size = max(1, (header.stop - header.offset) // max(1, total))
     step = total if header.fortran else max(1, BATCH_BYTES // size)
-    for start in range(0, total, max(1, step)):
-        wanted = range(start, min(start + step, total))
+    rows = range(total) if rows is None else rows
+    for start in range(rows.start, rows.stop, max(1, step)):
+        wanted = range(start, min(start + step, rows.stop))
         keys = [f"{key}#{row}" for row in wanted]
         if all(name in done for name in keys):
             continue

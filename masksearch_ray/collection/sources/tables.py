@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.sources.location import Location, suffix_of
 from masksearch_ray.collection.sources.ranged import open_ranged
 from masksearch_ray.collection.sources.tensor import find_column, masks_of
-from masksearch_ray.collection.sources.types import BATCH_BYTES, Mask, SourceBatch, native
+from masksearch_ray.collection.sources.types import BATCH_BYTES, Mask, Piece, SourceBatch, native
 from masksearch_ray.errors import DataError, MaskSearchError
-from masksearch_ray.storage import ObjectInfo
+from masksearch_ray.storage import ObjectInfo, open_storage
 
-__all__ = ["TABLE_SUFFIXES", "DatasetSource", "MaskColumn", "TableFileSource", "TableSource"]
+__all__ = [
+    "TABLE_SUFFIXES",
+    "DatasetSource",
+    "MaskColumn",
+    "TableFileSource",
+    "TablePart",
+    "TableSource",
+]
 
 TABLE_SUFFIXES = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 _PARQUET = (".parquet", ".pq")
 _BATCH_ROWS = 32
+_IMAGE_ID = "image_id"
 
 
 @dataclass(frozen=True)
@@ -136,14 +145,19 @@ class TableFileSource:
     location : Location
         Files with one of `TABLE_SUFFIXES`, at least one.
     where : MaskColumn
+    pieces : sequence of Piece, optional
+        Row groups and files to read, if not all.
     """
 
     files = None
     stable = True
 
-    def __init__(self, location: Location, where: MaskColumn) -> None:
+    def __init__(
+        self, location: Location, where: MaskColumn, pieces: Sequence[Piece] | None = None
+    ) -> None:
         self._location = location
         self._where = where
+        self._pieces = pieces
 
     @property
     def identity(self) -> str:
@@ -155,24 +169,56 @@ class TableFileSource:
         infos = self._location.infos
         if any(suffix_of(info.key) not in _PARQUET for info in infos):
             return None
-        return sum(self._with_file(info, lambda file: file.metadata.num_rows) for info in infos)
+        return sum(int(self._with_file(info, lambda f: f.metadata.num_rows)) for info in infos)
 
     def batches(self, done: Container[str] = ()) -> Iterator[SourceBatch]:
         """Read the files by the batch."""
-        for info in self._location.infos:
-            prefix = "" if self._where.key else f"{info.key}#"
-            with self._naming(info):
-                yield from _batches(self._parts(info), self._where, prefix, done)
+        pieces = self._pieces
+        if pieces is None:
+            pieces = [Piece(info.key, 0, info.size, info) for info in self._location.infos]
+        for piece in pieces:
+            prefix = "" if self._where.key else f"{piece.name}#"
+            first = piece.rows.start if piece.rows else 0
+            assert piece.file is not None
+            with self._naming(piece.file):
+                parts = self._parts(piece.file, piece.group)
+                yield from _batches(parts, self._where, prefix, done, first)
 
-    def _parts(self, info: ObjectInfo) -> Iterator[pa.RecordBatch]:
+    def pieces(self, size: int) -> list[Piece]:
+        """Row groups of Parquet files; other files as they are."""
+        found = read_ahead(self._file_pieces, self._location.infos)
+        return [piece for pieces in found for piece in pieces]
+
+    def part(self, pieces: Sequence[Piece]) -> TablePart:
+        """Take some of the row groups and files."""
+        url, options = self._location.storage.describe()
+        return TablePart(url, options, self._where, tuple(pieces))
+
+    def _file_pieces(self, info: ObjectInfo) -> list[Piece]:
+        if suffix_of(info.key) not in _PARQUET:
+            return [Piece(info.key, 1, info.size, info)]
+        metadata = self._with_file(info, lambda file: file.metadata)
+        pieces, first = [], 0
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            rows = range(first, first + group.num_rows)
+            size = sum(group.column(i).total_compressed_size for i in range(group.num_columns))
+            image, counted = _smallest_image(group), self._where.key is None
+            pieces.append(Piece(info.key, len(rows), size, info, rows, number, image, counted))
+            first = rows.stop
+        return pieces
+
+    def _parts(self, info: ObjectInfo, group: int | None) -> Iterator[pa.RecordBatch]:
         with open_ranged(self._location.storage, info.key, info.size) as stream:
             if suffix_of(info.key) in _PARQUET:
                 with pq.ParquetFile(stream, pre_buffer=False) as file:
-                    yield from file.iter_batches(batch_size=_rows_at_a_time(file.metadata))
+                    rows = _rows_at_a_time(file.metadata)
+                    groups = None if group is None else [group]
+                    yield from file.iter_batches(batch_size=rows, row_groups=groups)
             else:
                 yield from _ipc_batches(stream)
 
-    def _with_file(self, info: ObjectInfo, ask: Callable[[pq.ParquetFile], int]) -> int:
+    def _with_file(self, info: ObjectInfo, ask: Callable[[pq.ParquetFile], Any]) -> Any:
         with (
             self._naming(info),
             open_ranged(self._location.storage, info.key, info.size) as stream,
@@ -227,10 +273,46 @@ class DatasetSource:
         return _batches(parts, self._where, "", done)
 
 
+@dataclass(frozen=True)
+class TablePart:
+    """Some row groups of Parquet files, or Arrow files, to be read anywhere.
+
+    Parameters
+    ----------
+    url, options : str, mapping
+        Of their storage.
+    where : MaskColumn
+    chosen : tuple of Piece
+    """
+
+    url: str
+    options: Mapping[str, Any] = field(repr=False)
+    where: MaskColumn
+    chosen: tuple[Piece, ...]
+
+    def open(self) -> TableFileSource:
+        """Read these rows, in their order."""
+        storage = open_storage(self.url, dict(self.options))
+        infos = {piece.name: piece.file for piece in self.chosen if piece.file is not None}
+        return TableFileSource(
+            Location(storage, "", tuple(infos.values())), self.where, self.chosen
+        )
+
+
+def _smallest_image(group: pq.RowGroupMetaData) -> int | str | None:
+    """Smallest ``image_id`` of a row group, where its statistics tell."""
+    for number in range(group.num_columns):
+        column = group.column(number)
+        if column.path_in_schema == _IMAGE_ID and column.is_stats_set:
+            statistics = column.statistics
+            least = statistics.min if statistics is not None and statistics.has_min_max else None
+            return least if isinstance(least, int | str) else None
+    return None
+
+
 def _batches(
-    parts: Iterable[Any], where: MaskColumn, prefix: str, done: Container[str]
+    parts: Iterable[Any], where: MaskColumn, prefix: str, done: Container[str], first: int = 0
 ) -> Iterator[SourceBatch]:
-    first = 0
     for part in parts:
         masks, rows = where.split(part)
         keys = where.keys(rows, len(masks), prefix, first)

@@ -10,7 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["BATCH_BYTES", "Mask", "Source", "SourceBatch", "batched", "native"]
+from masksearch_ray.storage import ObjectInfo
+
+__all__ = [
+    "BATCH_BYTES",
+    "Listed",
+    "Mask",
+    "Piece",
+    "Source",
+    "SourceBatch",
+    "SourcePart",
+    "batched",
+    "native",
+]
 
 Mask = npt.NDArray[Any]
 
@@ -70,6 +82,73 @@ class Source(Protocol):
         DataError
             If a file or value is no mask; the text names it.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What of a source is read as one: a file, some masks of an array, a group of a table's rows.
+
+    Parameters
+    ----------
+    name : str
+        Of the file; of masks of an array, its own.
+    masks : int
+        How many, as far as that can be told without reading them.
+    size : int
+        Bytes stored, about.
+    file : ObjectInfo or None
+    rows : range or None
+        Masks within file or array, where not all are meant.
+    group : int or None
+        Row group of a Parquet file.
+    image : int, str or None
+        Smallest ``image_id``, where the source tells.
+    counted : bool
+        Whether the masks are called ``name#row``, for every row of `rows`.
+    """
+
+    name: str
+    masks: int
+    size: int
+    file: ObjectInfo | None = None
+    rows: range | None = None
+    group: int | None = None
+    image: int | str | None = None
+    counted: bool = False
+
+    @property
+    def keys(self) -> list[str] | None:
+        """Keys of its masks; None where these are known only to who has read it."""
+        if self.counted and self.rows is not None:
+            return [f"{self.name}#{row}" for row in self.rows]
+        return None
+
+
+class SourcePart(Protocol):
+    """Some pieces of a source, to be read anywhere."""
+
+    def open(self) -> Source:
+        """Read these pieces, in their order."""
+        ...
+
+
+@runtime_checkable
+class Listed(Source, Protocol):
+    """A source of which it can be told what there is, so that many can read it at once."""
+
+    def pieces(self, size: int) -> Sequence[Piece]:
+        """List what there is to read, in pieces of at most so many bytes where that can be.
+
+        Raises
+        ------
+        DataError
+            If a file is none; the text names it.
+        """
+        ...
+
+    def part(self, pieces: Sequence[Piece]) -> SourcePart:
+        """Take some of the pieces."""
         ...
 
 

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from masksearch_ray.collection.sources.types import BATCH_BYTES, Mask, SourceBatch, batched, native
+from masksearch_ray.collection.sources.types import (
+    BATCH_BYTES,
+    Mask,
+    Piece,
+    SourceBatch,
+    batched,
+    native,
+)
 from masksearch_ray.collection.values import check_size
 from masksearch_ray.errors import DataError, InputError, MaskSearchError, NotFoundError
-from masksearch_ray.storage import Storage
+from masksearch_ray.storage import Storage, open_storage
 
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["ZarrSource", "is_zarr"]
+__all__ = ["ZarrPart", "ZarrSource", "is_zarr"]
 
 _MARKERS = ("zarr.json", ".zarray", ".zgroup")
 _MOST_BYTES = 256 * 1024 * 1024
+_CUTS = 4  # pieces of the size that is asked for, so that images find their places
 
 
 def is_zarr(storage: Storage) -> bool:
@@ -40,12 +49,17 @@ class ZarrSource:
         Its root is the array, or a group.
     array : str, optional
         Path of the array within a group; not needed where the group holds one array only.
+    ranges : sequence of range, optional
+        Masks to read, if not all.
     """
 
     stable = True
 
-    def __init__(self, storage: Storage, array: str | None = None) -> None:
+    def __init__(
+        self, storage: Storage, array: str | None = None, ranges: Sequence[range] | None = None
+    ) -> None:
         self._storage = storage
+        self._ranges = ranges
         self._path = array or ""
         self._url = posixpath.join(storage.url, self._path).rstrip("/")
 
@@ -67,11 +81,28 @@ class ZarrSource:
         """Read all masks but those whose keys are in `done`, some chunks at a time."""
         return batched(self._masks(done))
 
+    def pieces(self, size: int) -> list[Piece]:
+        """Ranges of masks, each of whole chunks."""
+        total = self.expected()
+        mask = max(1, self._array.nbytes // max(1, total))
+        step = _chunk(self._array) * max(1, size // mask // _chunk(self._array) // _CUTS)
+        ranges = [range(at, min(at + step, total)) for at in range(0, total, step)]
+        name = posixpath.basename(self._url)
+        return [
+            Piece(name, len(rows), mask * len(rows), rows=rows, counted=True) for rows in ranges
+        ]
+
+    def part(self, pieces: Sequence[Piece]) -> ZarrPart:
+        """Take some of the masks."""
+        url, options = self._storage.describe()
+        ranges = tuple(piece.rows for piece in pieces if piece.rows is not None)
+        return ZarrPart(url, options, self._path, ranges)
+
     def _masks(self, done: Container[str]) -> Iterator[tuple[str, Mask]]:
         name = posixpath.basename(self._url)
         step = _step(self._array)
-        for start in range(0, self.expected(), step):
-            wanted = range(start, min(start + step, self.expected()))
+        ranges = [range(self.expected())] if self._ranges is None else self._ranges
+        for wanted in (some for rows in ranges for some in _steps(rows, step)):
             keys = [f"{name}#{row}" for row in wanted]
             if all(key in done for key in keys):
                 continue
@@ -98,10 +129,43 @@ class ZarrSource:
         return found
 
 
+@dataclass(frozen=True)
+class ZarrPart:
+    """Some masks of a Zarr array, to be read anywhere.
+
+    Parameters
+    ----------
+    url, options : str, mapping
+        Of the storage.
+    array : str
+        Path of the array.
+    ranges : tuple of range
+        The masks.
+    """
+
+    url: str
+    options: Mapping[str, Any] = field(repr=False)
+    array: str
+    ranges: tuple[range, ...]
+
+    def open(self) -> ZarrSource:
+        """Read these masks."""
+        return ZarrSource(open_storage(self.url, dict(self.options)), self.array, self.ranges)
+
+
+def _steps(rows: range, step: int) -> Iterator[range]:
+    return (range(at, min(at + step, rows.stop)) for at in range(rows.start, rows.stop, step))
+
+
+def _chunk(array: zarr.Array[Any]) -> int:
+    """Masks of a chunk, or of a shard."""
+    return max(1, int((array.shards or array.chunks)[0]))
+
+
 def _step(array: zarr.Array[Any]) -> int:
     """Masks to read at a time: whole chunks where they are not too large."""
     mask = max(1, array.nbytes // max(1, array.shape[0]))
-    chunk = (array.shards or array.chunks)[0]
+    chunk = _chunk(array)
     return max(1, min(max(chunk, BATCH_BYTES // mask // chunk * chunk), _MOST_BYTES // mask))
 
 
