@@ -28,7 +28,13 @@ from masksearch_ray.cli.build_options import (
 from masksearch_ray.cli.entry import Interrupted
 from masksearch_ray.cli.fresh import Creation, opened_or_created
 from masksearch_ray.cli.help import add_command
-from masksearch_ray.cli.options import Collection, StorageOption
+from masksearch_ray.cli.options import (
+    Address,
+    Collection,
+    RuntimeName,
+    RuntimeOption,
+    StorageOption,
+)
 from masksearch_ray.cli.output import say
 from masksearch_ray.cli.parse import named_values, pair
 from masksearch_ray.cli.progress import progress
@@ -54,6 +60,7 @@ def add_to(app: typer.Typer) -> None:
         "masksearch ingest maps/ gradcam/ --set model_id=1 \\",
         "    --box object_box=coco:instances.json",
         "masksearch ingest depth/ depth.zarr --domain 0,10 --nan keep",
+        "masksearch ingest s3://bucket/maps s3://bucket/masks --runtime ray --address auto",
     )
     add_command(
         app,
@@ -80,17 +87,21 @@ def ingest(
     nan: NanPolicy = None,
     cell: Cell = None,
     bins: Bins = None,
+    runtime: RuntimeOption = RuntimeName.local,
+    address: Address = None,
 ) -> None:
     """Copy masks and what is known of them into a collection.
 
     The collection is created if there is none, and the masks are indexed. All masks are added, or
     on any error none. If it is interrupted, the same command continues where it was; run again
-    later, it adds what is new.
+    later, it adds what is new. On Ray the masks are read by the nodes of the cluster, which must
+    see source and collection under the same names.
     """
     creation = Creation(_low_high(domain), nan.value if nan else None, cell, bins)
     rows = _rows(source, metadata, on, box, images, set_, storage_option)
     try:
-        with opened_or_created(collection, storage_option, creation) as col, progress() as bar:
+        where = opened_or_created(collection, storage_option, creation, runtime, address)
+        with where as col, progress() as bar:
             report = col.ingest(
                 source,
                 column=column,
@@ -187,15 +198,25 @@ def _height_width(text: str | None) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
+def _rate(report: IngestReport) -> str:
+    """How fast it was, and by whom."""
+    if report.seconds <= 0:
+        return ""
+    each = size(round(report.raw_bytes / report.seconds))
+    told = f"{report.rows / report.seconds:,.0f} masks/s, {each}/s"
+    if report.workers > 1 or report.nodes > 1:
+        told += f", {count(report.workers, 'worker')} of {count(report.nodes, 'node')}"
+    return f" ({told})"
+
+
 def _tell(report: IngestReport) -> None:
     """Say what was added and what it takes."""
     if not report.rows:
         typer.echo(f"nothing to add, {count(report.skipped, 'mask')} were there already")
         return
     sizes = report.sizes
-    rate = f" ({report.rows / report.seconds:,.0f} masks/s)" if report.seconds > 0 else ""
     typer.echo(
-        f"{count(report.rows, 'mask')} added in {duration(report.seconds)}{rate}: "
+        f"{count(report.rows, 'mask')} added in {duration(report.seconds)}{_rate(report)}: "
         f"version {report.version}"
     )
     share = percent(sizes.index, sizes.pixels)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from masksearch_ray.cli.opening import opened
+from masksearch_ray.cli.options import RuntimeName
 from masksearch_ray.cli.parse import named_values
 from masksearch_ray.errors import CollectionError, InputError
 
@@ -46,7 +47,13 @@ class Creation:
 
 
 @contextmanager
-def opened_or_created(url: str, storage: Sequence[str], creation: Creation) -> Iterator[Collection]:
+def opened_or_created(
+    url: str,
+    storage: Sequence[str],
+    creation: Creation,
+    runtime: RuntimeName = RuntimeName.local,
+    address: str | None = None,
+) -> Iterator[Collection]:
     """Open a collection, or begin it.
 
     If nothing comes into it, it stays, empty: another process may be adding to it by now.
@@ -69,7 +76,7 @@ def opened_or_created(url: str, storage: Sequence[str], creation: Creation) -> I
             # Another process was quicker: what it has begun does, unless it is something else.
             if not list_versions(where) or _others(open_manifest(where), creation):
                 raise
-    with opened(url, storage) as collection:
+    with opened(url, storage, runtime, address) as collection:
         yield collection
 
 

@@ -26,6 +26,7 @@ from masksearch_ray.execute.interval import Interval
 from masksearch_ray.model.progress import Progress, silent
 from masksearch_ray.model.query import Catalog, Column, Expr, columns_of
 from masksearch_ray.model.roi import Roi
+from masksearch_ray.runtime.types import Runtime
 from masksearch_ray.session.arguments import (
     check_path,
     check_pixels,
@@ -45,6 +46,7 @@ class Changes:
 
     _storage: Storage
     _manifest: Manifest
+    _runtime: Runtime
     _pinned: bool
 
     def append(
@@ -93,7 +95,8 @@ class Changes:
     ) -> IngestReport:
         """Add the masks of a source, with what is known of them, all or none.
 
-        The same call continues an interrupted run, and adds nothing twice.
+        The same call continues an interrupted run, and adds nothing twice. On the Ray runtime a
+        source at a URL is read by tasks of the cluster, in the order of ``image_id``.
 
         Parameters
         ----------
@@ -119,7 +122,7 @@ class Changes:
         storage_options : mapping, optional
             Of the storages that source and metadata lie on.
         threads : int, optional
-            Encoders; by default as many as there are processors.
+            Encoders of this process; by default as many as there are processors.
         progress : Progress
 
         Raises
@@ -144,6 +147,7 @@ class Changes:
                 storage_options=storage_options,
                 progress=progress,
                 threads=threads,
+                tasks=self._runtime.tasks(),
             )
 
     def register(
