@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.execute.interval import Array, Interval
+from masksearch_ray.execute.ranks import ranks
 
 __all__ = ["Groups", "group"]
 
@@ -55,7 +56,7 @@ def group(keys: Sequence[Interval], n: int) -> Groups:
     """Group N items by exact keys; without keys all are one group (none when N = 0)."""
     codes = np.zeros(n, np.int64)
     for key in keys:
-        codes = _dense(codes * (n + 2) + _key_codes(key)) if n else codes
+        codes = ranks(codes * (n + 2) + _key_codes(key)) if n else codes
     order = np.argsort(codes, kind="stable")
     count = int(codes.max()) + 1 if n else 0
     offsets = np.searchsorted(codes[order], np.arange(count + 1)).astype(np.int64)
@@ -63,11 +64,7 @@ def group(keys: Sequence[Interval], n: int) -> Groups:
     return Groups(tuple(key.take(first) for key in keys), codes, order, offsets)
 
 
-def _dense(codes: Array) -> Index:
-    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
-
-
 def _key_codes(key: Interval) -> Index:
-    codes = _dense(key.lower) + 1
+    codes = ranks(key.lower) + 1
     codes[key.surely_null] = 0
     return codes

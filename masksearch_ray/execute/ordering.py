@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.execute.interval import Array, Bools, Interval, concatenate
+from masksearch_ray.execute.ranks import ranks
 
 __all__ = ["Component", "Places", "Threshold", "ascending", "optimistic", "pessimistic"]
 
@@ -44,7 +45,7 @@ class Component:
         """Numbers in ascending order of the values' wanted order."""
         value = self.value
         if value.dtype == object or value.dtype == np.bool_:
-            value = np.unique(value, return_inverse=True)[1]
+            value = ranks(value)
         if not self.descending:
             return value
         return ~value if value.dtype.kind == "i" else -value
