@@ -46,6 +46,7 @@ from masksearch_ray.model.forecast import Forecast
 from masksearch_ray.model.query import Query
 from masksearch_ray.plan.types import Plan
 from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.herald import Herald
 from masksearch_ray.runtime.types import Pool, ShardTask
 
 __all__ = ["Coordinator"]
@@ -84,6 +85,7 @@ class Coordinator:
         self.round_trips = 0
         self._id = query_id or uuid.uuid4().hex
         self._members: dict[int, MemberRefs] | None = None
+        self._working: set[int] = set()  # shards that have yet to finish a stage
 
     def run(self) -> Iterator[RowsFound]:
         """Parts of the answer, as they are decided."""
@@ -146,9 +148,11 @@ class Coordinator:
         if not tasks:
             return
         self.round_trips += 1
+        self._working = set(tasks)
         for shard, partial in self.pool.send(tasks, self.control):
             self.control.check()  # what has come already is not handed out either
             if isinstance(partial, Finished):
+                self._working.discard(shard)
                 self.stats.setdefault(shard, []).append(partial.stats)
             else:
                 yield shard, partial
@@ -158,23 +162,20 @@ class Coordinator:
         for _, partial in self._send(Offer(k)):
             assert isinstance(partial, Offered)
             offers.add(partial.places)
-        self._raise(offers.threshold)
-        leaders = Leaders(k, offers.threshold)
-        for shard, partial in self._send(Top(k, self.control.threshold)):
+        self.control.threshold = offers.threshold
+        leaders, herald = Leaders(k, offers.threshold), Herald(self.pool.shards)
+        for shard, partial in self._send(Top(k, offers.threshold)):
             assert isinstance(partial, Ranked)
             leaders.add(partial.places, partial.owners(shard), partial.items)
-            self._raise(leaders.threshold)
+            self.control.threshold = leaders.threshold  # it only ever gets better
+            if herald.due(leaders.threshold, len(self._working)):
+                assert leaders.threshold is not None
+                self.pool.raise_threshold(self._id, leaders.threshold, self._working)
         chosen = items_by_shard(leaders, self.query.offset)
         stages: dict[int, Stage] = {shard: Fetch(items) for shard, items in chosen.items()}
         for _, partial in self._send(stages):
             if isinstance(partial, RowsFound):
                 yield partial
-
-    def _raise(self, threshold: tuple[tuple[int, object], ...] | None) -> None:
-        """Shards prune by the best threshold known; it only ever gets better."""
-        if threshold is not None and threshold != self.control.threshold:
-            self.control.threshold = threshold
-            self.pool.raise_threshold(self._id, threshold)
 
     def _find_members(self) -> None:
         """Bring the masks of each group together on one shard."""

@@ -6,7 +6,7 @@ import os
 import platform
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 from masksearch_ray.collection.reader import CollectionReader
@@ -115,7 +115,7 @@ class LocalPool:
         except BaseException as error:  # handed to the thread that waits
             ready.put((shard, error))
 
-    def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
+    def raise_threshold(self, query_id: str, threshold: Threshold, shards: Collection[int]) -> None:
         """Shards share the coordinator's control; there is nothing to send."""
 
     def forget(self, query_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -190,7 +190,7 @@ class Pool(Protocol):
             A worker died and could not be replaced.
         """
 
-    def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
+    def raise_threshold(self, query_id: str, threshold: Threshold, shards: Collection[int]) -> None:
         """Tell shards a better threshold, one way, without waiting."""
 
     def forget(self, query_id: str) -> None:

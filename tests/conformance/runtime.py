@@ -204,7 +204,7 @@ class RuntimeTests:
             assert [len(p.items) > 0 for p in ranked] == [kept for _ in every]
 
     def test_thresholds_of_unknown_queries_are_ignored(self, opened: Opened) -> None:
-        opened.pool.raise_threshold("nothing of that name", ((1, 5), (1, 7)))
+        opened.pool.raise_threshold("nothing of that name", ((1, 5), (1, 7)), [0])
         opened.pool.forget("nothing of that name")
         assert opened.ask("SELECT mask_id FROM masks").num_rows == N
 

@@ -61,7 +61,7 @@ class PausingPool:
                 self.given += 1
             yield shard, partial
 
-    def raise_threshold(self, query_id: str, threshold: object) -> None:
+    def raise_threshold(self, query_id: str, threshold: object, shards: object) -> None:
         pass
 
     def forget(self, query_id: str) -> None:

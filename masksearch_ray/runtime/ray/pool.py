@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -113,9 +113,9 @@ class RayPool:
             for awaited in waiting.values():
                 self._tell(awaited.shard, "stop", tasks[awaited.shard].query_id, name)
 
-    def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
+    def raise_threshold(self, query_id: str, threshold: Threshold, shards: Collection[int]) -> None:
         """Tell shards a better threshold, one way, without waiting."""
-        for shard in range(self.shards):
+        for shard in shards:
             self._tell(shard, "raise_threshold", query_id, threshold)
 
     def forget(self, query_id: str) -> None:
