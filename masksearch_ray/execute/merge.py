@@ -35,6 +35,7 @@ __all__ = [
     "assign_groups",
     "empty_table",
     "items_by_shard",
+    "join_rows",
     "merge_rows",
     "merge_states",
 ]
@@ -66,21 +67,35 @@ def _positions(shards: Index) -> Iterator[tuple[int, Index]]:
     yield from zip(owners.tolist(), np.split(order, starts)[1:], strict=True)
 
 
-def merge_rows(found: Sequence[RowsFound], query: Query, schema: pa.Schema) -> pa.Table:
-    """The answer in the order asked for, without duplicates where DISTINCT is asked."""
+def join_rows(found: Sequence[RowsFound], query: Query) -> RowsFound | None:
+    """Rows of all parts, in no order, without what DISTINCT and LIMIT leave out anyhow.
+
+    None where there are no rows.
+    """
     found = [part for part in found if part.table.num_rows]
     places = Places.concat([part.places for part in found])
     if places is None:
-        return empty_table(query, schema)
-    table = pa.concat_tables([part.table for part in found])
-    order = places.argsort()
+        return None
+    table = pa.concat_tables([part.table for part in found]).combine_chunks()
     if query.distinct:
-        order = order[_first_of_each(table.take(pa.array(order)))]
+        order = places.argsort()
+        first = order[_first_of_each(table.take(pa.array(order)))]
+        keep = first if query.limit is None else first[: query.offset + query.limit]
+        table, places = table.take(pa.array(keep)), places.take(keep)
+    return RowsFound(table, places)
+
+
+def merge_rows(found: Sequence[RowsFound], query: Query, schema: pa.Schema) -> pa.Table:
+    """The answer in the order asked for, without duplicates where DISTINCT is asked."""
+    whole = join_rows(found, query)
+    if whole is None:
+        return empty_table(query, schema)
+    order = whole.places.argsort()
     if query.distinct or query.limit is None:
         # A top-k left out what OFFSET skips already.
         stop = None if query.limit is None else query.offset + query.limit
         order = order[query.offset : stop]
-    return table.take(pa.array(order))
+    return whole.table.take(pa.array(order))
 
 
 def _first_of_each(table: pa.Table) -> Index:
