@@ -1,0 +1,497 @@
+"""The cache on disk: quicker, and never wrong, whatever becomes of its file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, rule
+
+from masksearch_ray.storage import CountingStorage, LocalStorage, MemoryStorage, Storage
+from masksearch_ray.storage.disk_cache import (
+    DiskCache,
+    bytes_cached_here,
+    cache_counters,
+    default_limit,
+    disk_cache,
+)
+from masksearch_ray.storage.disk_cache_file import PIECE_BYTES, CacheFile, Piece
+from masksearch_ray.storage.disk_cache_storage import CachedStorage
+from masksearch_ray.storage.spans import gaps_in, slices, union
+from tests.conformance.storage import StorageTests
+from tests.storage.test_state import StorageMachine
+
+LIMIT = 64 << 20
+DATA = random.Random(3).randbytes(1_000_000)
+RANGES = [(0, 300), (300, 4000), (70_000, 70_001), (200_000, 420_000), (999_000, 1_000_000)]
+
+
+def memory() -> MemoryStorage:
+    return MemoryStorage(f"memory://{uuid.uuid4().hex}")
+
+
+def cached(inner: Storage, folder: Path, limit: int = LIMIT) -> CachedStorage:
+    """As another process would open it: with nothing in memory."""
+    return CachedStorage(inner, DiskCache(folder, limit, touch_after=0.0), lambda key: True)
+
+
+def read(storage: Storage, ranges: list[tuple[int, int]] = RANGES) -> None:
+    found = [bytes(piece) for piece in storage.get_ranges("a", ranges)]
+    assert found == [DATA[start:stop] for start, stop in ranges]
+
+
+@pytest.fixture
+def inner() -> CountingStorage:
+    storage = CountingStorage(memory())
+    storage.put("a", DATA)
+    return storage
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "ranges"
+
+
+def the_file(folder: Path) -> Path:
+    (path,) = folder.glob("*.sqlite")
+    return path
+
+
+# -- the contract of a storage ------------------------------------------------------------------
+
+
+class TestCachedStorage(StorageTests):
+    @pytest.fixture
+    def storage(self, folder: Path) -> Storage:
+        return cached(memory(), folder)
+
+    def test_readers_never_see_half_an_object(self, storage: Storage) -> None:
+        """What is replaced while it is read is not immutable, and is passed through."""
+        assert isinstance(storage, CachedStorage)
+        passing = CachedStorage(storage.inner, storage.cache, lambda key: False)
+        super().test_readers_never_see_half_an_object(passing)
+
+
+class CachedMachine(StorageMachine):
+    """Any sequence of operations, with caches opened anew in between."""
+
+    def make(self) -> Storage:
+        self.folder = tempfile.TemporaryDirectory()
+        return cached(memory(), Path(self.folder.name))
+
+    @initialize()
+    def begin(self) -> None:
+        super().begin()
+
+    @rule()
+    def reopen(self) -> None:
+        assert isinstance(self.storage, CachedStorage)
+        assert self.storage.cache.flush()
+        assert self.storage.cache.counters.working
+        self.storage = cached(self.storage.inner, Path(self.folder.name))
+
+    def teardown(self) -> None:
+        self.folder.cleanup()
+
+
+TestCachedMachine = CachedMachine.TestCase
+TestCachedMachine.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 60), st.integers(1, 20)).map(lambda p: (p[0], p[0] + p[1])),
+    max_size=8,
+)
+
+
+@given(wanted=SPANS, there=SPANS)
+def test_gaps_and_what_is_held_make_up_what_is_wanted(
+    wanted: list[tuple[int, int]], there: list[tuple[int, int]]
+) -> None:
+    data = bytes(range(100))
+    merged = union(wanted)
+    held = [(start, stop, data[start:stop]) for start, stop in union(there)]
+    gaps = gaps_in(merged, held)
+    missing = {at for start, stop in gaps for at in range(start, stop)}
+    kept = {at for start, stop, _ in held for at in range(start, stop)}
+    assert missing == {at for start, stop in merged for at in range(start, stop)} - kept
+    whole = sorted([*held, *((a, b, data[a:b]) for a, b in gaps)], key=lambda one: one[0])
+    assert [bytes(one) for one in slices(wanted, whole)] == [data[a:b] for a, b in wanted]
+
+
+# -- what it saves ------------------------------------------------------------------------------
+
+
+def test_a_second_process_reads_nothing_from_storage(inner: CountingStorage, folder: Path) -> None:
+    first = cached(inner, folder)
+    read(first)
+    assert first.cache.flush()
+    before = inner.bytes_read, dict(inner.calls)
+    second = cached(inner, folder)
+    here = bytes_cached_here()
+    read(second)
+    assert (inner.bytes_read, dict(inner.calls)) == before
+    wanted = sum(stop - start for start, stop in RANGES)
+    assert bytes_cached_here() - here == wanted
+    counters = second.cache.counters
+    assert (counters.hits, counters.misses) == (len(RANGES), 0)
+    assert (counters.hit_bytes, counters.miss_bytes) == (wanted, 0)
+    assert wanted < counters.size < LIMIT
+
+
+def test_only_what_is_missing_is_read(inner: CountingStorage, folder: Path) -> None:
+    storage = cached(inner, folder)
+    read(storage, [(100, 200), (300, 400)])
+    storage.cache.flush()
+    before = inner.bytes_read
+    read(storage, [(50, 450), (120, 130)])
+    assert inner.bytes_read - before == 400 - 200
+    assert storage.cache.counters.hits == 1
+
+
+def test_whole_objects(inner: CountingStorage, folder: Path) -> None:
+    storage = cached(inner, folder)
+    assert storage.get("a") == DATA
+    storage.cache.flush()
+    again = cached(inner, folder)
+    before = inner.bytes_read
+    assert again.get("a") == DATA
+    read(again)
+    assert inner.bytes_read == before
+
+
+def test_what_may_change_is_passed_through(inner: CountingStorage, folder: Path) -> None:
+    cache = DiskCache(folder, LIMIT)
+    storage = CachedStorage(inner, cache, lambda key: key != "a")
+    for _ in range(2):
+        read(storage)
+        cache.flush()
+    assert inner.calls["get_ranges"] == 2
+    assert (cache.counters.hits, cache.counters.misses) == (0, 0)
+
+
+def test_storages_do_not_mix(folder: Path) -> None:
+    cache = DiskCache(folder, LIMIT)
+    storages = [CachedStorage(memory(), cache, lambda key: True) for _ in range(2)]
+    for number, storage in enumerate(storages):
+        storage.inner.put("a", b"%d" % number * 10)
+    for _ in range(2):
+        assert [bytes(s.get_ranges("a", [(0, 10)])[0]) for s in storages] == [b"0" * 10, b"1" * 10]
+        cache.flush()
+
+
+def test_one_cache_a_folder(folder: Path) -> None:
+    one = disk_cache(folder, LIMIT)
+    assert disk_cache(folder, LIMIT // 2) is one
+    assert one.limit == LIMIT // 2
+    assert str(folder) in [counters.folder for counters in cache_counters()]
+
+
+def test_a_limit_by_the_disk(folder: Path) -> None:
+    assert 0 < default_limit(folder) <= min(10 << 30, shutil.disk_usage("/").total)
+
+
+# -- room ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [300, 5000, PIECE_BYTES])
+def test_it_keeps_to_its_limit(folder: Path, size: int) -> None:
+    limit = 2 << 20
+    file = CacheFile(folder, limit)
+    evicted = 0
+    for number in range(4 * limit // size // 8):
+        pieces = [Piece(f"o{number}", at * size, os.urandom(size)) for at in range(8)]
+        evicted += file.add(pieces)
+        assert file.size() <= limit
+    assert evicted > 0
+    assert the_file(folder).stat().st_size <= limit
+    assert file.find(f"o{number}", [(0, 8 * size)])
+
+
+def test_what_was_used_last_stays(folder: Path) -> None:
+    file = CacheFile(folder, 1 << 20, touch_after=0.0)
+    clock = iter(range(10**6))
+    pieces = [Piece("o", at * 30_000, os.urandom(30_000)) for at in range(60)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.time", lambda: float(next(clock)))
+        for piece in pieces:
+            file.add([piece])
+            ((_, number),) = file.find("o", [(0, 10)])
+            file.add([], [number])
+    kept = {found.start for found, _ in file.find("o", [(0, 60 * 30_000)])}
+    assert 0 in kept
+    assert pieces[1].start not in kept
+    newest = sorted(kept)[1:]
+    assert newest == [piece.start for piece in pieces[-len(newest) :]]
+
+
+def test_a_lowered_limit(folder: Path) -> None:
+    file = CacheFile(folder, 8 << 20)
+    file.add([Piece("o", at * PIECE_BYTES, os.urandom(PIECE_BYTES)) for at in range(60)])
+    lower = CacheFile(folder, 1 << 20)
+    lower.add([Piece("p", 0, b"x" * 1000)])
+    lower.size()
+    assert lower.size() <= 1 << 20
+    assert the_file(folder).stat().st_size < 2 << 20
+
+
+def test_an_object_larger_than_the_cache(inner: CountingStorage, folder: Path) -> None:
+    storage = cached(inner, folder, 512 << 10)
+    for _ in range(3):
+        assert storage.get("a") == DATA
+        storage.cache.flush()
+    assert storage.cache.counters.working
+    assert storage.cache.counters.size <= 512 << 10
+
+
+# -- faults -------------------------------------------------------------------------------------
+
+
+def overwrite(path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        for at in range(0, size, 4096):
+            file.seek(at)
+            file.write(b"\xa5" * 2048)
+
+
+def flip(path: Path) -> None:
+    """Change bytes of what is kept, none of SQLite's own."""
+    data = bytearray(path.read_bytes())
+    at = data.index(DATA[300_000:300_064])
+    data[at + 7] ^= 1
+    path.write_bytes(data)
+
+
+def swap(path: Path) -> None:
+    """Give every piece the bytes of another."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE bytes SET id = -id")
+        connection.execute("UPDATE bytes SET id = (SELECT max(id) FROM pieces) + 1 + id")
+    connection.close()
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "overwritten": overwrite,
+    "a flipped bit": flip,
+    "bytes of others": swap,
+    "cut in half": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "cut in a page": lambda path: os.truncate(path, 10_000),
+    "empty": lambda path: os.truncate(path, 0),
+    "no database": lambda path: path.write_bytes(b"something else entirely" * 1000),
+    "gone": lambda path: path.unlink(),
+    "the folder gone": lambda path: shutil.rmtree(path.parent),
+    "another schema": lambda path: sqlite3.connect(path).executescript("DROP TABLE bytes").close(),
+    "another format": lambda path: (
+        sqlite3.connect(path).executescript("PRAGMA user_version = 99").close()
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("running", [False, True])
+def test_a_damaged_file_is_a_miss_and_is_mended(
+    inner: CountingStorage, folder: Path, damage: str, running: bool
+) -> None:
+    first = cached(inner, folder)
+    read(first)
+    first.cache.flush()
+    the_connections_of(first)
+    DAMAGE[damage](the_file(folder))
+    storage = first if running else cached(inner, folder)
+    for _ in range(4):
+        read(storage)
+        storage.cache.flush()
+    assert storage.cache.working
+    for _ in range(2):
+        before = inner.bytes_read
+        again = cached(inner, folder)
+        read(again)
+        again.cache.flush()
+    assert inner.bytes_read == before
+
+
+def the_connections_of(storage: CachedStorage) -> None:
+    """Have what is in the log written to the file, as the last process to close it does."""
+    connection = sqlite3.connect(storage.cache._file.path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.close()
+
+
+def test_a_folder_that_cannot_be(
+    inner: CountingStorage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with caplog.at_level(logging.WARNING):
+        storage = cached(inner, tmp_path / "file" / "ranges")
+        for _ in range(3):
+            read(storage)
+            storage.cache.flush()
+    assert not storage.cache.working
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "is not used any more" in caplog.text
+
+
+def test_a_database_that_says_it_is_full(
+    inner: CountingStorage, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = cached(inner, folder)
+    read(storage, RANGES[:2])
+    storage.cache.flush()
+    for connection in storage.cache._file._idle:
+        connection.execute("PRAGMA max_page_count = 12").fetchall()
+    before = inner.bytes_read
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            read(storage)
+            storage.cache.flush()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "nothing more is kept" in caplog.text
+    read(storage, RANGES[:2])
+    missing = sum(stop - start for start, stop in RANGES[2:])
+    assert inner.bytes_read - before == 3 * missing  # what was kept is still given
+
+
+FULL = """
+import logging, resource, signal, sys
+from pathlib import Path
+from masksearch_ray.storage import LocalStorage
+from masksearch_ray.storage.disk_cache import DiskCache
+from masksearch_ray.storage.disk_cache_storage import CachedStorage
+logging.basicConfig(level=logging.WARNING, format="%(levelname)s")
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+inner, folder = sys.argv[1:]
+cache = DiskCache(Path(folder), 64 << 20)
+storage = CachedStorage(LocalStorage(inner), cache, lambda key: True)
+data = Path(inner, "a").read_bytes()
+for at in range(0, 1_000_000, 100_000):
+    assert bytes(storage.get_ranges("a", [(at, at + 100_000)])[0]) == data[at:at + 100_000]
+    assert cache.flush()
+print(cache.counters.size)
+"""
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """No file may grow beyond 200 kB: writes fail as on a full disk."""
+    (tmp_path / "a").write_bytes(DATA)
+    command = [sys.executable, "-c", FULL, str(tmp_path), str(tmp_path / "ranges")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr.split() in (["WARNING"], [])
+
+
+MANY = """
+import random, sys
+from pathlib import Path
+from masksearch_ray.storage import LocalStorage
+from masksearch_ray.storage.disk_cache import DiskCache
+from masksearch_ray.storage.disk_cache_storage import CachedStorage
+inner, folder, seed = sys.argv[1:]
+chance = random.Random(int(seed))
+cache = DiskCache(Path(folder), 1 << 20, touch_after=0.0)
+storage = CachedStorage(LocalStorage(inner), cache, lambda key: True)
+data = Path(inner, "a").read_bytes()
+for turn in range(150):
+    starts = [chance.randrange(len(data) - 30_000) for _ in range(4)]
+    ranges = [(start, start + chance.choice([1, 300, 30_000])) for start in starts]
+    found = storage.get_ranges("a", ranges)
+    assert [bytes(one) for one in found] == [data[start:stop] for start, stop in ranges]
+    if turn % 50 == 49:
+        cache.flush()
+        assert cache.counters.size <= 1 << 20
+assert cache.working
+print(cache.counters.hits, cache.counters.evictions)
+"""
+
+
+def test_several_processes_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(DATA)
+    commands = [
+        [sys.executable, "-c", MANY, str(tmp_path), str(tmp_path / "ranges"), str(seed)]
+        for seed in range(4)
+    ]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for command in commands
+    ]
+    answers = [process.communicate(timeout=100) for process in running]
+    assert [process.returncode for process in running] == [0] * 4, answers
+    assert [error for _, error in answers] == [""] * 4
+    hits, evictions = zip(*(map(int, answer.split()) for answer, _ in answers), strict=True)
+    assert sum(hits) > 0
+    assert sum(evictions) > 0
+
+
+def test_killed_while_it_writes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(DATA)
+    folder = tmp_path / "ranges"
+    text = MANY.replace("range(150)", "range(10**9)")
+    command = [sys.executable, "-c", text, str(tmp_path), str(folder), "1"]
+    for _ in range(2):
+        with subprocess.Popen(command) as process:
+            while not list(folder.glob("*.sqlite-wal")):
+                assert process.poll() is None
+            process.kill()
+    storage = cached(LocalStorage(str(tmp_path)), folder)
+    read(storage)
+    assert storage.cache.flush()
+    assert storage.cache.counters.working
+
+
+def test_many_threads(inner: CountingStorage, folder: Path) -> None:
+    storage = cached(inner, folder, 1 << 20)
+
+    def some(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(40):
+            start = chance.randrange(900_000)
+            read(storage, [(start, start + chance.choice([1, 300, 30_000]))])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(some, range(8)))
+    assert storage.cache.counters.working
+
+
+def test_a_forked_child_starts_afresh(inner: CountingStorage, folder: Path) -> None:
+    storage = cached(inner, folder)
+    read(storage)
+    storage.cache.flush()
+    child = os.fork()
+    if child == 0:
+        good = False
+        try:
+            read(storage)
+            good = storage.cache.flush()
+        finally:
+            os._exit(0 if good else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    read(storage)
+
+
+def test_bytes_that_proved_damaged_are_read_again(inner: CountingStorage, folder: Path) -> None:
+    storage = cached(inner, folder)
+    storage.inner.put("a", DATA[::-1])
+    storage.get_ranges("a", RANGES)
+    storage.inner.put("a", DATA)
+    storage.cache.flush()
+    assert bytes(storage.get_ranges("a", RANGES)[0]) == DATA[::-1][:300]
+    assert storage.distrust(f"{storage.url}/a")
+    assert not storage.distrust(f"{storage.url}/a")
+    read(storage)
+
+
+def test_the_folder_is_the_users_alone(inner: CountingStorage, folder: Path) -> None:
+    folder.mkdir(mode=0o777)
+    read(cached(inner, folder))
+    assert folder.stat().st_mode & 0o77 == 0
