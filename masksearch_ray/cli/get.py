@@ -12,7 +12,15 @@ import typer
 
 from masksearch_ray.cli.help import add_command, option
 from masksearch_ray.cli.opening import opened
-from masksearch_ray.cli.options import Cache, Collection, Parameters, Region, StorageOption, Version
+from masksearch_ray.cli.options import (
+    Cache,
+    CacheBytes,
+    Collection,
+    Parameters,
+    Region,
+    StorageOption,
+    Version,
+)
 from masksearch_ray.cli.output import say
 from masksearch_ray.cli.parse import box_or_text, named_values
 from masksearch_ray.cli.pictures import Overlay, Painter
@@ -117,6 +125,7 @@ def get(
     roi: Region = None,
     version: Version = None,
     cache: Cache = None,
+    cache_bytes: CacheBytes = None,
 ) -> None:
     """Write masks to files: FOLDER/<mask_id>.npy and .png.
 
@@ -124,7 +133,8 @@ def get(
     """
     if bool(mask_id) == (sql is not None):
         raise InputError("get wants mask_ids, or --sql with a query that finds them")
-    with opened(collection, storage_option, version=version, cache=cache) as col:
+    where = collection, storage_option
+    with opened(*where, version=version, cache=cache, cache_bytes=cache_bytes) as col:
         ids = mask_id or []
         if sql is not None:
             region = None if roi is None else box_or_text(roi)

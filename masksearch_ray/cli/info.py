@@ -10,12 +10,13 @@ import typer
 
 from masksearch_ray.cli.help import add_command
 from masksearch_ray.cli.opening import opened
-from masksearch_ray.cli.options import Cache, Collection, StorageOption, Version
+from masksearch_ray.cli.options import Cache, CacheBytes, Collection, StorageOption, Version
 from masksearch_ray.cli.output import show_table
 from masksearch_ray.cli.parse import named_values
 from masksearch_ray.model.text import count, percent, size
 
 if TYPE_CHECKING:
+    import masksearch_ray as ms
     from masksearch_ray.collection.manifest import Manifest
 
 __all__ = ["add_to"]
@@ -42,6 +43,7 @@ def info(
     values: Values = False,
     as_json: AsJson = False,
     cache: Cache = None,
+    cache_bytes: CacheBytes = None,
 ) -> None:
     """Say what is in a collection: masks, columns, index, bytes."""
     from masksearch_ray.collection.parts import list_specs
@@ -57,7 +59,9 @@ def info(
         for spec in list_specs(storage)
     ]
     if values:
-        facts["values"] = _values(collection, storage_option, manifest.version, cache)
+        where = collection, storage_option
+        with opened(*where, version=manifest.version, cache=cache, cache_bytes=cache_bytes) as col:
+            facts["values"] = _values(col)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
@@ -119,11 +123,8 @@ def _columns(manifest: Manifest) -> dict[str, str]:
     return {field.name: named.get(field.type, str(field.type)) for field in manifest.schema}
 
 
-def _values(
-    url: str, storage_option: list[str], version: int, cache: str | None
-) -> dict[str, list[float]]:
-    with opened(url, storage_option, version=version, cache=cache) as col:
-        edges, counts = col.histogram()
+def _values(collection: ms.Collection) -> dict[str, list[float]]:
+    edges, counts = collection.histogram()
     return {"edges": edges.tolist(), "pixels": counts.tolist()}
 
 

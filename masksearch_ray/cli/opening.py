@@ -25,6 +25,7 @@ def opened(
     version: int | None = None,
     cache: str | None = None,
     on_query: Sink | None = None,
+    cache_bytes: int | None = None,
 ) -> Iterator[Collection]:
     """Open a collection; whatever its runtime started ends with the block."""
     import masksearch_ray as ms
@@ -36,6 +37,7 @@ def opened(
         storage_options=named_values(storage, "--storage-option"),
         version=version,
         cache=cache,
+        cache_bytes=cache_bytes,
         on_query=on_query,
     ) as collection:
         yield collection

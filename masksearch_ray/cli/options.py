@@ -13,6 +13,7 @@ from masksearch_ray.cli.help import option, repeated
 __all__ = [
     "Address",
     "Cache",
+    "CacheBytes",
     "Collection",
     "Format",
     "MostRows",
@@ -88,8 +89,18 @@ Cache = Annotated[
     str | None,
     option(
         metavar="FOLDER",
-        help="Where the index of registered masks is kept if the collection is read-only; by "
-        "default in the user's cache.",
+        help="Where is kept what was read of a remote collection, and the index of registered "
+        "masks if the collection is read-only; by default in the user's cache.",
+        group=WHERE,
+    ),
+]
+CacheBytes = Annotated[
+    int | None,
+    option(
+        metavar="BYTES",
+        min=0,
+        help="How much of remote collections is kept there, 0 for nothing; by default "
+        "MASKSEARCH_CACHE_BYTES, else a fifth of what the disk has free, at most 10 GiB.",
         group=WHERE,
     ),
 ]

@@ -15,6 +15,7 @@ from masksearch_ray.cli.opening import opened
 from masksearch_ray.cli.options import (
     Address,
     Cache,
+    CacheBytes,
     Collection,
     MostRows,
     OutputFile,
@@ -92,6 +93,7 @@ def sql(
     runtime: RuntimeOption = RuntimeName.local,
     address: Address = None,
     cache: Cache = None,
+    cache_bytes: CacheBytes = None,
 ) -> None:
     """Answer a query.
 
@@ -104,7 +106,7 @@ def sql(
     text = statement_text(statement)
     asked = _asked(param, roi, timeout, use_index)
     where = collection, storage_option, runtime, address, version, cache
-    with _kept(stats_json) as on_query, opened(*where, on_query) as col:
+    with _kept(stats_json) as on_query, opened(*where, on_query, cache_bytes) as col:
         result = col.sql(text, **asked)
         emit(result.table, destination)
         if stats:
@@ -126,13 +128,15 @@ def explain(
     runtime: RuntimeOption = RuntimeName.local,
     address: Address = None,
     cache: Cache = None,
+    cache_bytes: CacheBytes = None,
 ) -> None:
     """Show how a query would be answered; with --analyze, how it was."""
     text = statement_text(statement)
     if analyze and not text.lstrip().upper().startswith("EXPLAIN"):
         text = f"EXPLAIN ANALYZE {text}"
     asked = _asked(param, roi, timeout, use_index)
-    with opened(collection, storage_option, runtime, address, version, cache) as col:
+    where = collection, storage_option, runtime, address, version, cache
+    with opened(*where, cache_bytes=cache_bytes) as col:
         told = col.explain(text, **asked)
     typer.echo(told)
 
@@ -178,11 +182,12 @@ def stats_line(stats: Stats) -> str:
     """How much the index decided and how much was read, in a line."""
     decided = percent(stats.rows_decided_by_index, stats.rows_selected)
     cached = f"; index of {count(stats.index_cached, 'segment')} in a cache"
+    kept = f", {size(stats.bytes_cached)} from the cache" if stats.bytes_cached else ""
     return (
         f"{count(stats.rows_selected)} of {count(stats.rows_total, 'row')} selected: "
         f"{count(stats.rows_decided_by_index)} decided by the index ({decided}), "
         f"{count(stats.rows_verified)} verified; "
         f"{count(stats.tiles_read)} of {count(stats.tiles_total, 'tile')} and "
-        f"{size(stats.bytes_read)} read; {duration(stats.seconds)}"
+        f"{size(stats.bytes_read)} read{kept}; {duration(stats.seconds)}"
         f"{cached if stats.index_cached else ''}"
     )

@@ -12,7 +12,7 @@ from masksearch_ray.collection.reread import reread
 from masksearch_ray.collection.versions import object_url
 from masksearch_ray.errors import DamagedError
 from masksearch_ray.index.tilecodec import crc32c
-from masksearch_ray.storage import Storage
+from masksearch_ray.storage import Pieces, Storage, bytes_cached_here
 
 __all__ = ["Fetcher"]
 
@@ -36,19 +36,31 @@ class Fetcher:
 
     def whole(self, key: str, entry: ObjectEntry) -> bytes:
         """Read an object of known length and checksum; DamagedError where they differ."""
-        return reread(lambda: self._checked(key, self.storage.get(key), entry))
+        return reread(lambda: self._checked(key, self._read_whole(key), entry))
 
     def head(self, key: str, entry: ObjectEntry) -> bytes:
         """Read the first bytes of an object, of known number and checksum."""
+        span = 0, entry.size
+        return reread(lambda: self._checked(key, bytes(self._read(key, [span])[0]), entry))
 
-        def read() -> bytes:
-            (data,) = self.storage.get_ranges(key, [(0, entry.size)])
-            return self._checked(key, bytes(data), entry)
+    def _read_whole(self, key: str) -> bytes:
+        before = bytes_cached_here()
+        data = self.storage.get(key)
+        self._count(len(data), before)
+        return data
 
-        return reread(read)
+    def _read(self, key: str, ranges: Sequence[tuple[int, int]]) -> Pieces:
+        before = bytes_cached_here()
+        pieces = self.storage.get_ranges(key, ranges)
+        self._count(sum(map(len, pieces)), before)
+        return pieces
+
+    def _count(self, given: int, cached_before: int) -> None:
+        """Count as read what was given, but for what a cache on disk gave."""
+        read = given - (bytes_cached_here() - cached_before)
+        self.counter.add(bytes=read, requests=int(read > 0))
 
     def _checked(self, key: str, data: bytes, entry: ObjectEntry) -> bytes:
-        self.counter.add(bytes=len(data), requests=1)
         if len(data) != entry.size or crc32c(data) != entry.crc32c:
             raise DamagedError("its length or checksum is wrong", self.url(key))
         return data
@@ -65,10 +77,9 @@ class Fetcher:
             zip(starts[begins].tolist(), stops[np.append(begins[1:], len(order)) - 1].tolist(),
                 strict=True)
         )  # fmt: skip
-        pieces = self.storage.get_ranges(key, merged)
+        pieces = self._read(key, merged)
         if [len(piece) for piece in pieces] != [stop - start for start, stop in merged]:
             raise DamagedError("a range of it came short", self.url(key))
-        self.counter.add(bytes=sum(map(len, pieces)), requests=1)
         found: list[bytes] = [b""] * len(ranges)
         group = np.searchsorted(begins, np.arange(len(order)), side="right") - 1
         for place, start, stop, piece in zip(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from masksearch_ray.errors import DamagedError
+from masksearch_ray.storage import past_caches
 
 __all__ = ["reread"]
 
@@ -17,8 +18,8 @@ _TIMES = 2
 def reread(read: Callable[[], T]) -> T:
     """Read and verify, and do both again where that fails.
 
-    Bytes may be damaged on their way, and whole where they lie. What is damaged there stays so,
-    and costs two reads more before the error.
+    Bytes may be damaged on their way, and whole where they lie, so a cache that kept them is passed
+    by. What is damaged where it lies stays so, and costs two reads more before the error.
 
     Parameters
     ----------
@@ -30,9 +31,14 @@ def reread(read: Callable[[], T]) -> T:
     DamagedError
         If what was read is damaged every time.
     """
-    for _ in range(_TIMES):
-        try:
-            return read()
-        except DamagedError:
-            continue
-    return read()
+    try:
+        return read()
+    except DamagedError:
+        pass
+    with past_caches():
+        for _ in range(_TIMES - 1):
+            try:
+                return read()
+            except DamagedError:
+                continue
+        return read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from masksearch_ray.collection.cache import user_cache, with_cache
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.collection.recent import default_budget
 from masksearch_ray.collection.versions import read_manifest
@@ -25,7 +26,8 @@ def open_reader(source: CollectionSource, workers: int = 1) -> CollectionReader:
     StorageError
         It cannot be read.
     """
+    cache = user_cache() if source.cache is None else open_storage(source.cache)
     storage = open_storage(source.url, dict(source.options))
-    cache = None if source.cache is None else open_storage(source.cache)
+    storage = with_cache(storage, cache, source.cache_bytes)
     memory = None if workers == 1 else default_budget() // workers
     return CollectionReader(storage, read_manifest(storage, source.version), cache, memory)

@@ -58,7 +58,10 @@ class CollectionSource:
     segments : tuple of SegmentLoad
         By which shards are cut.
     cache : str, optional
-        Folder for indexes that cannot be kept in the collection.
+        Folder of caches; by default in the user's cache directory.
+    cache_bytes : int, optional
+        Bytes of remote collections that are kept there, 0 for none; by default by what the disk
+        has free.
     """
 
     url: str
@@ -66,6 +69,7 @@ class CollectionSource:
     segments: tuple[SegmentLoad, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     cache: str | None = None
+    cache_bytes: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

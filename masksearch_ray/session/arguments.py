@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from masksearch_ray.errors import InputError
 
 __all__ = [
+    "cache_limit",
     "check_choice",
     "check_flag",
     "check_mapping",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 
 _MOST_THREADS = 1024
+_CACHE_BYTES = "MASKSEARCH_CACHE_BYTES"
 
 
 def check_choice(*texts: str, **given: object) -> None:
@@ -75,6 +78,16 @@ def check_rows(
     check_path(images="" if images is None else images)
     check_mapping(boxes=boxes, columns=columns, storage_options=storage_options)
     _check(_or_none(_has_plain_values), "a finite number or a text for each", {"columns": columns})
+
+
+def cache_limit(given: object) -> int | None:
+    """Bytes of the cache on disk: as given, else as the environment says; None for neither."""
+    name = "cache_bytes"
+    if given is None and (text := os.environ.get(_CACHE_BYTES, "")):
+        name, given = _CACHE_BYTES, int(text) if text.isdecimal() else text
+    wanted = "a whole number of bytes, 0 or more,"
+    _check(_or_none(lambda n: _is_whole(n) and n >= 0), wanted, {name: given})
+    return given if given is None else int(given)  # type: ignore[call-overload]
 
 
 def _check(holds: Callable[[Any], bool], wanted: str, given: Mapping[str, object]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from masksearch_ray.collection.cache import user_cache, with_cache
 from masksearch_ray.collection.manifest import Manifest, SegmentSizes
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.errors import InputError
@@ -45,6 +46,7 @@ class Collection(Changes):
         *,
         pinned: bool = False,
         cache: str | None = None,
+        cache_bytes: int | None = None,
         owns_runtime: bool = True,
         on_query: Sink | None = None,
     ) -> None:
@@ -53,6 +55,7 @@ class Collection(Changes):
         self._runtime = runtime
         self._pinned = pinned
         self._cache = cache
+        self._cache_bytes = cache_bytes
         self._owns_runtime = owns_runtime
         self._on_query = on_query
         self._opening = threading.RLock()
@@ -250,7 +253,9 @@ class Collection(Changes):
             if self._pool is None:
                 url, options = self._storage.describe()
                 loads = segment_loads(self._manifest)
-                source = CollectionSource(url, self.version, loads, options, self._cache)
+                source = CollectionSource(
+                    url, self.version, loads, options, self._cache, self._cache_bytes
+                )
                 self._pool = self._runtime.pool(source)
             return self._pool
 
@@ -258,8 +263,9 @@ class Collection(Changes):
         with self._opening:
             if self._reader is None:
                 shared = getattr(self._open_pool(), "reader", None)
-                cache = None if self._cache is None else open_storage(self._cache)
-                self._reader = shared or CollectionReader(self._storage, self._manifest, cache)
+                cache = user_cache() if self._cache is None else open_storage(self._cache)
+                storage = with_cache(self._storage, cache, self._cache_bytes)
+                self._reader = shared or CollectionReader(storage, self._manifest, cache)
             return self._reader
 
     def _drop(self) -> None:

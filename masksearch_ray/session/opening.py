@@ -13,7 +13,7 @@ from masksearch_ray.model.record import Sink
 from masksearch_ray.model.values import Domain
 from masksearch_ray.runtime.factory import open_runtime
 from masksearch_ray.runtime.types import Runtime
-from masksearch_ray.session.arguments import check_choice, check_mapping, check_path
+from masksearch_ray.session.arguments import cache_limit, check_choice, check_mapping, check_path
 from masksearch_ray.session.changes import regions_of
 from masksearch_ray.session.collection import Collection
 from masksearch_ray.storage import open_storage
@@ -103,6 +103,7 @@ def open(
     address: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     cache: str | PathLike[str] | None = None,
+    cache_bytes: int | None = None,
     version: int | None = None,
     on_query: Sink | None = None,
 ) -> Collection:
@@ -120,8 +121,12 @@ def open(
     storage_options : mapping, optional
         For object storage, as fsspec takes them.
     cache : str or path, optional
-        Folder in which parts of the index are kept where the collection is read-only; by
-        default one in the user's cache directory.
+        Folder in which is kept what was read of a remote collection, and the index of one that
+        is read-only; by default one in the user's cache directory.
+    cache_bytes : int, optional
+        How much of remote collections is kept there, on each machine that reads them; what was
+        used longest ago goes first. 0 keeps nothing. By default the environment variable
+        MASKSEARCH_CACHE_BYTES, else a fifth of what the disk has free, at most 10 GiB.
     version : int, optional
         An older version; such a collection cannot be written to.
     on_query : callable, optional
@@ -142,6 +147,7 @@ def open(
     check_mapping(storage_options=storage_options)
     check_path(cache="" if cache is None else cache)
     options = dict(storage_options or {})
+    limit = cache_limit(cache_bytes)
     if version is not None and not isinstance(version, int):
         raise InputError(f"version = {version!r}: a whole number wanted")
     storage = open_storage(url, options)
@@ -153,5 +159,6 @@ def open(
         owns_runtime=isinstance(runtime, str),
         pinned=version is not None,
         cache=None if cache is None else fspath(cache),
+        cache_bytes=limit,
         on_query=on_query,
     )

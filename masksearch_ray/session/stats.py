@@ -30,6 +30,8 @@ class Stats:
         Tiles read, and tiles of the rows selected.
     bytes_read : int
         From storage: metadata, index and tiles; what a cache held already is not counted.
+    bytes_cached : int
+        From a cache on this machine's disk, in place of the storage; see `open`.
     seconds : float
         From when the answer was asked for until it was whole.
     stages : mapping of str to float
@@ -51,6 +53,7 @@ class Stats:
     tiles_read: int = 0
     tiles_total: int = 0
     bytes_read: int = 0
+    bytes_cached: int = 0
     seconds: float = 0.0
     stages: Mapping[str, float] = field(default_factory=dict)
     round_trips: int = 0
@@ -69,6 +72,7 @@ class Stats:
             tiles_read=record.tiles_read,
             tiles_total=record.tiles_total,
             bytes_read=record.bytes_read,
+            bytes_cached=record.bytes_from_cache,
             seconds=record.seconds,
             stages=record.stages,
             round_trips=record.round_trips,
@@ -91,7 +95,7 @@ def explain_stats(stats: Stats) -> list[str]:
         f"{stats.rows_decided_by_index:,} decided by the index alone, "
         f"{stats.rows_verified:,} verified",
         f"  tiles read: {stats.tiles_read:,} of {stats.tiles_total:,}",
-        f"  bytes read: {stats.bytes_read:,}",
+        f"  bytes read: {stats.bytes_read:,}{_from_cache(stats)}",
         f"  time: {_times(stats.stages)}",
     ]
     if stats.index_cached:
@@ -105,6 +109,10 @@ def explain_stats(stats: Stats) -> list[str]:
             f"{held.tiles_read:,} tiles, {held.bytes_read:,} bytes, {_times(held.stages)}"
         )
     return lines
+
+
+def _from_cache(stats: Stats) -> str:
+    return f"; from the cache on disk: {stats.bytes_cached:,}" if stats.bytes_cached else ""
 
 
 def _times(stages: Mapping[str, float]) -> str:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from masksearch_ray.storage.coalesce import Read, coalesce
-from masksearch_ray.storage.factory import open_storage
+from masksearch_ray.storage.disk_cache import (
+    CacheCounters,
+    bytes_cached_here,
+    cache_counters,
+    default_limit,
+    disk_cache,
+)
+from masksearch_ray.storage.disk_cache_storage import CachedStorage, past_caches
+from masksearch_ray.storage.factory import is_remote, open_storage
 from masksearch_ray.storage.local import LocalStorage
 from masksearch_ray.storage.memory import MemoryStorage
 from masksearch_ray.storage.remote import FsspecStorage, probe_atomic_create
@@ -19,6 +27,8 @@ from masksearch_ray.storage.wrappers import (
 )
 
 __all__ = [
+    "CacheCounters",
+    "CachedStorage",
     "CountingStorage",
     "Data",
     "Fault",
@@ -35,7 +45,13 @@ __all__ = [
     "RetryingStorage",
     "Storage",
     "WrappedStorage",
+    "bytes_cached_here",
+    "cache_counters",
     "coalesce",
+    "default_limit",
+    "disk_cache",
+    "is_remote",
     "open_storage",
+    "past_caches",
     "probe_atomic_create",
 ]

@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from masksearch_ray.model.usage import note_usage
 from masksearch_ray.storage.disk_cache_file import PIECE_BYTES, CacheFile, Piece
 from masksearch_ray.storage.spans import Held, Span
 from masksearch_ray.storage.sqlite import is_busy, is_full
@@ -204,6 +205,7 @@ class DiskCache:
     def count(self, hits: int, misses: int, hit_bytes: int, miss_bytes: int) -> None:
         """Count ranges and bytes that were found, and that were not."""
         _here.bytes = bytes_cached_here() + hit_bytes
+        note_usage(bytes_cached=hit_bytes)
         self._count(hits=hits, misses=misses, hit_bytes=hit_bytes, miss_bytes=miss_bytes)
 
     def after_fork(self) -> None:

@@ -217,8 +217,8 @@ class CacheFile:
             name, _, number = path.name.removesuffix(".sqlite").rpartition(".")
             if name == self._name and number.isdecimal():
                 found.append(int(number))
-        for number in sorted(found)[:-1]:
-            _remove(self._path_of(number))
+        for older in sorted(found)[:-1]:
+            _remove(self._path_of(older))
         return max(found, default=time.time_ns())
 
     def _path_of(self, number: int) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from masksearch_ray.storage.disk_cache import DiskCache
 from masksearch_ray.storage.keys import check_key, check_ranges, join_url
@@ -11,7 +13,19 @@ from masksearch_ray.storage.spans import Span, gaps_in, slices, union
 from masksearch_ray.storage.types import Data, Pieces, Ranges, Storage
 from masksearch_ray.storage.wrappers import WrappedStorage
 
-__all__ = ["CachedStorage"]
+__all__ = ["CachedStorage", "past_caches"]
+
+_past: ContextVar[bool] = ContextVar("masksearch_past_caches", default=False)
+
+
+@contextmanager
+def past_caches() -> Iterator[None]:
+    """Read from storage within, and have caches forget what they held of it: it proved damaged."""
+    token = _past.set(True)
+    try:
+        yield
+    finally:
+        _past.reset(token)
 
 
 class CachedStorage(WrappedStorage):
@@ -64,13 +78,6 @@ class CachedStorage(WrappedStorage):
         self._count(ranges, wanted, gaps)
         return slices(ranges, held)
 
-    def distrust(self, object: str) -> bool:
-        """Forget what is cached of an object that proved to be damaged; whether there was any.
-
-        The bytes may have been damaged on their way here: it is worth reading them again.
-        """
-        return self.cache.working and self.cache.forget(object)
-
     def put(self, key: str, data: Data) -> None:
         """Write an object, replacing what was there."""
         super().put(key, data)
@@ -87,10 +94,14 @@ class CachedStorage(WrappedStorage):
         self._forget(key)
 
     def _is_cached(self, key: str) -> bool:
-        return self._immutable(check_key(key)) and self.cache.working
+        if not (self._immutable(check_key(key)) and self.cache.working):
+            return False
+        if _past.get():
+            self.cache.forget(join_url(self.url, key))
+        return True
 
     def _forget(self, key: str) -> None:
-        if self._is_cached(key):
+        if self._immutable(key):
             self.cache.forget(join_url(self.url, key))
 
     def _count(self, ranges: Ranges, wanted: Sequence[Span], gaps: Sequence[Span]) -> None:

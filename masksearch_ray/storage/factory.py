@@ -46,3 +46,9 @@ def open_storage(url: str, options: Mapping[str, Any] | None = None) -> Storage:
     if scheme == "memory":
         return MemoryStorage(f"memory://{rest}")
     return LocalStorage(f"file://{rest}" if match else url)
+
+
+def is_remote(url: str) -> bool:
+    """Whether the storage at a URL is asked over a network."""
+    match = _SCHEME.match(url)
+    return match is not None and match[1].lower() in PACKAGES
