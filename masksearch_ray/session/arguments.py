@@ -16,6 +16,7 @@ __all__ = [
     "cache_limit",
     "check_choice",
     "check_flag",
+    "check_function",
     "check_mapping",
     "check_path",
     "check_pixels",
@@ -56,6 +57,11 @@ def check_work(*, progress: object, threads: object = None) -> None:
     _check(
         _or_none(lambda n: _is_whole(n) and 1 <= n <= _MOST_THREADS), wanted, {"threads": threads}
     )
+
+
+def check_function(**given: object) -> None:
+    """Refuse what is given and cannot be called."""
+    _check(_or_none(callable), "a function", given)
 
 
 def check_text(**given: object) -> None:

@@ -13,7 +13,13 @@ from masksearch_ray.model.record import Sink
 from masksearch_ray.model.values import Domain
 from masksearch_ray.runtime.factory import open_runtime
 from masksearch_ray.runtime.types import Runtime
-from masksearch_ray.session.arguments import cache_limit, check_choice, check_mapping, check_path
+from masksearch_ray.session.arguments import (
+    cache_limit,
+    check_choice,
+    check_function,
+    check_mapping,
+    check_path,
+)
 from masksearch_ray.session.changes import regions_of
 from masksearch_ray.session.collection import Collection
 from masksearch_ray.storage import open_storage
@@ -147,6 +153,7 @@ def open(
     check_mapping(storage_options=storage_options)
     check_path(cache="" if cache is None else cache)
     options = dict(storage_options or {})
+    check_function(on_query=on_query)
     limit = cache_limit(cache_bytes)
     if version is not None and not isinstance(version, int):
         raise InputError(f"version = {version!r}: a whole number wanted")

@@ -110,7 +110,13 @@ WRONG: dict[str, dict[str, tuple[Any, ...]]] = {
     "sql": _ASKING | _RUNNING,
     "explain": _ASKING | _RUNNING,
     "count_bounds": _ASKING,
-    "open": {**_OPENING, "cache": NO_PATH, "version": (0, -1, 1.5, "x", ODD, [], 99)},
+    "open": {
+        **_OPENING,
+        "cache": NO_PATH,
+        "on_query": (1, "x", ODD, []),
+        "cache_bytes": (-1, 1.5, "x", ODD, [], ARRAY),
+        "version": (0, -1, 1.5, "x", ODD, [], 99),
+    },
     "create": {
         **_OPENING,
         "domain": (None, 1.5, "x", ODD, (1,), (1, 0), (0, float("inf")), ARRAY),
@@ -124,7 +130,7 @@ WRONG: dict[str, dict[str, tuple[Any, ...]]] = {
 _NAMED = {
     *("on", "images", "columns", "storage_options", "progress", "column", "key", "shape", "dtype"),
     *("name", "threads", "bins", "keep_versions", "older_than", "timeout", "use_index", "scaled"),
-    *("cache", "version", "domain", "nan", "cell", "params"),
+    *("cache", "cache_bytes", "on_query", "version", "domain", "nan", "cell", "params"),
 }
 
 

@@ -184,7 +184,8 @@ def test_bytes_damaged_on_their_way_are_read_again(tmp_path: Path, kind: str) ->
             reader.storage = CachedStorage(storage, cache, lambda key: key.startswith("segments/"))
             rows = collection.sql(text).to_pylist()
             cache.flush()
-            return [row["mask_id"] for row in rows]
+            ids: list[int] = [row["mask_id"] for row in rows]  # type: ignore[misc]
+            return ids
 
     with pytest.raises(DamagedError):
         ask(Damaging(open_storage(url), kind))
