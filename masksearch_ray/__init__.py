@@ -31,9 +31,19 @@ from masksearch_ray.errors import (
 from masksearch_ray.model.logs import log_to_stderr
 
 if TYPE_CHECKING:
-    from masksearch_ray.session import Collection, QueryRecord, Result, Stats, create, open
+    from masksearch_ray.session import (
+        ClusterStatus,
+        Collection,
+        QueryRecord,
+        Result,
+        Stats,
+        cluster_status,
+        create,
+        open,
+    )
 
 __all__ = [
+    "ClusterStatus",
     "Collection",
     "CollectionError",
     "ConflictError",
@@ -55,6 +65,7 @@ __all__ = [
     "TransientError",
     "WorkerError",
     "__version__",
+    "cluster_status",
     "create",
     "log_to_stderr",
     "open",
@@ -64,7 +75,10 @@ __all__ = [
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if not TYPE_CHECKING:
-    _LATER = ("Collection", "QueryRecord", "Result", "Stats", "create", "open")
+    _LATER = (
+        *("ClusterStatus", "Collection", "QueryRecord", "Result", "Stats"),
+        *("cluster_status", "create", "open"),
+    )
 
     def __getattr__(name):
         """Import the engine when first asked for: `masksearch --help` must not wait for it."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-__all__ = ["count", "duration", "percent", "printable", "size"]
+__all__ = ["age", "count", "duration", "percent", "plain_url", "printable", "shortened", "size"]
 
 
 def printable(text: str, *, keep_lines: bool = False) -> str:
@@ -15,6 +16,21 @@ def printable(text: str, *, keep_lines: bool = False) -> str:
         char if char == "\n" or unicodedata.category(char)[0] != "C" else _escaped(char)
         for char in text
     )
+
+
+def plain_url(url: str) -> str:
+    """Leave out what may be secret: user and password, and what follows ``?`` or ``#``.
+
+    A path, which has no scheme, stays as it is.
+    """
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/?#]*@)?([^?#]*)", url)
+    return url if found is None else found[1] + found[2]
+
+
+def shortened(text: str, most: int) -> str:
+    """Join lines and spaces, and cut at so many characters, of which the last is then ``…``."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def count(number: int, noun: str = "") -> str:
@@ -52,6 +68,14 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.2f} s"
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def age(seconds: float) -> str:
+    """``8 s``, ``12 min``, ``5 h``, ``3 d``: for what lasts, where its seconds do not matter."""
+    for unit, length, most in (("s", 1, 100), ("min", 60, 100), ("h", 3600, 48)):
+        if seconds < length * most:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86400:,.0f} d"
 
 
 def _escaped(char: str) -> str:

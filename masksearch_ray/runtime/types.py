@@ -157,6 +157,10 @@ class WorkerReport:
         From storage, for the shards that it holds.
     idle : float
         Seconds since it was last used; 0 while queries run.
+    uptime : float
+        Seconds since its process began.
+    cache_bytes, cache_hits, cache_misses : int
+        Of the disk cache: what it holds, and how often it held what was asked for, or did not.
     """
 
     name: str
@@ -170,6 +174,10 @@ class WorkerReport:
     bytes_read: int
     requests: int
     idle: float
+    uptime: float = 0.0
+    cache_bytes: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
 
 
 class Pool(Protocol):

@@ -13,7 +13,7 @@ from tests.cli.conftest import Run
 
 COMMANDS = (
     *("ingest", "register", "sql", "explain", "get", "info"),
-    *("delete", "index", "compact", "vacuum", "demo", "bench"),
+    *("delete", "index", "compact", "vacuum", "status", "demo", "bench"),
 )
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import ray
 
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.execute.ordering import Threshold
-from masksearch_ray.execute.partials import Partial, RowsFound
+from masksearch_ray.execute.partials import Finished, Partial, RowsFound
+from masksearch_ray.model.logs import log_to_stderr
 from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.ray.metrics import measure_worker
+from masksearch_ray.runtime.ray.report import actor_name, node_id, report_of, was_replaced
 from masksearch_ray.runtime.reading import open_reader
-from masksearch_ray.runtime.types import CollectionSource, ShardTask
-from masksearch_ray.runtime.worker import Worker
+from masksearch_ray.runtime.types import CollectionSource, RunningQuery, ShardTask, WorkerReport
+from masksearch_ray.runtime.worker import Place, Worker
 
 __all__ = ["CONTROL", "Errand", "Reply", "Shard", "ShardActor"]
+
+_log = logging.getLogger("masksearch_ray.runtime")
 
 CONTROL = "control"  # calls of this group overtake the stages that run
 _AHEAD = 8  # answers that a shard may be ahead of the reader before it is held back
@@ -46,6 +52,8 @@ class Shard:
         Positions in the manifest.
     shards : int
         Of the collection; their actors may all lie on one machine.
+    log_level : str
+        Of whoever asks: log lines of workers go to Ray's logs from this level on.
     """
 
     label: str
@@ -53,6 +61,7 @@ class Shard:
     source: CollectionSource
     segments: tuple[int, ...]
     shards: int = 1
+    log_level: str = "warning"
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +100,7 @@ class Errand:
 class _Running:
     errand: Errand
     control: QueryControl
+    began: float = field(default_factory=time.monotonic)
     ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -105,6 +115,7 @@ class ShardActor:
         self._lock = threading.Lock()
         self._running: dict[str, _Running] = {}
         self._stopped: OrderedDict[str, None] = OrderedDict()
+        self._began = self._used = time.monotonic()
 
     def __repr__(self) -> str:
         return "worker without a shard" if self._shard is None else self._shard.label
@@ -115,6 +126,7 @@ class ShardActor:
             self._own(shard)
         except MaskSearchError as error:
             return error
+        measure_worker(self._report())
         return None
 
     def answer(self, errand: Errand) -> Reply:
@@ -170,18 +182,36 @@ class ShardActor:
         with self._opening:
             if self._shard is not None and key in (None, self._shard.key):
                 self._shard = self._worker = None
+        measure_worker(self._report())
 
     @ray.method(concurrency_group=CONTROL)
     def ping(self) -> None:
         """Show that the actor lives."""
 
+    @ray.method(concurrency_group=CONTROL)
+    def report(self) -> WorkerReport:
+        """What it holds and does."""
+        return self._report()
+
+    def _report(self) -> WorkerReport:
+        now = time.monotonic()
+        shard, worker = self._shard, self._worker
+        with self._lock:
+            running = [
+                RunningQuery(r.errand.task.query_id, r.errand.task.query.text, now - r.began)
+                for r in self._running.values()
+            ]
+        held = [] if shard is None or worker is None else [(shard, worker)]
+        return report_of(held, running, now - self._began, now - self._used)
+
     def _replies(self, errand: Errand) -> Iterator[Reply]:
         held: list[Partial] = []
+        replaced = self._worker is None and was_replaced()
         try:
             worker = self._own(errand.shard)
             with self._alone(errand, worker) as control:
                 for partial in worker.run(errand.task, control):
-                    held.append(partial)
+                    held.append(_counted(partial) if replaced else partial)
                     if isinstance(partial, RowsFound):
                         yield tuple(held)
                         held = []
@@ -190,11 +220,14 @@ class ShardActor:
             yield error
 
     def _own(self, shard: Shard) -> Worker:
+        log_to_stderr(shard.log_level)
         with self._opening:
             if self._worker is None or self._shard is None or self._shard.key != shard.key:
                 reader = open_reader(shard.source, shard.shards)
-                self._worker = Worker(reader, shard.segments)
+                place = Place(actor_name(), node_id(), shard.label)
+                self._worker = Worker(reader, shard.segments, place)
                 self._shard = shard
+                _log.info("opened %s", shard.label)
             return self._worker
 
     @contextmanager
@@ -220,6 +253,15 @@ class ShardActor:
             yield running.control
         finally:
             running.ended.set()
+            self._used = time.monotonic()
             with self._lock:
                 if self._running.get(query_id) is running:
                     del self._running[query_id]
+            measure_worker(self._report())
+
+
+def _counted(partial: Partial) -> Partial:
+    """Let statistics say that the worker took the place of a lost one."""
+    if isinstance(partial, Finished):
+        return Finished(replace(partial.stats, restarts=1))
+    return partial

@@ -13,6 +13,7 @@ from ray.exceptions import RayError
 
 from masksearch_ray.runtime.ray.actor import CONTROL, ShardActor
 from masksearch_ray.runtime.ray.instance import current_session
+from masksearch_ray.runtime.ray.names import worker_name
 
 __all__ = ["Crew"]
 
@@ -85,7 +86,7 @@ class Crew:
         # The default demand: a CPU is needed to be placed, none is held; so sessions left open
         # do not keep others from starting.
         return kind.options(
-            name=f"masksearch worker {next(self._numbers)} of session {self._name}",
+            name=worker_name(next(self._numbers), self._name),
             scheduling_strategy="SPREAD",
             max_restarts=-1,
             max_task_retries=_RETRIES,

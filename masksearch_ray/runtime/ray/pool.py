@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,15 +14,19 @@ from ray.exceptions import RayError
 from masksearch_ray.errors import MaskSearchError, StorageError, WorkerError
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import Filter, Finished, Partial
+from masksearch_ray.model.logs import current_level
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.ray.actor import Errand, Reply, Shard
 from masksearch_ray.runtime.ray.crew import Crew
 from masksearch_ray.runtime.ray.faults import worker_error
+from masksearch_ray.runtime.ray.names import shard_label, stage_name
 from masksearch_ray.runtime.ray.pulse import Pulse
 from masksearch_ray.runtime.shards import balance
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
 
 __all__ = ["RayPool"]
+
+_log = logging.getLogger("masksearch_ray.runtime")
 
 _TICK = 0.1  # seconds between looks at the query's control while shards work
 _LONGEST = 1e9  # seconds; Ray takes no more
@@ -72,7 +77,14 @@ class RayPool:
         bare = replace(source, segments=())  # needed no more, and sent with every errand
         count = len(owned)
         shards = [
-            Shard(f"shard {n} of {count} of {source.url}", f"{key}-{n}", bare, tuple(held), count)
+            Shard(
+                shard_label(n, count, source.url),
+                f"{key}-{n}",
+                bare,
+                tuple(held),
+                count,
+                current_level(),
+            )
             for n, held in enumerate(owned, 1)
         ]
         return cls(crew, shards)
@@ -165,6 +177,9 @@ class RayPool:
         awaited.pulse.felt()
         if isinstance(reply, MaskSearchError):
             raise reply
+        if isinstance(reply[-1], Finished) and reply[-1].stats.restarts:
+            label = self._shards[awaited.shard].label
+            _log.warning("%s: its worker was lost, another has taken its place", label)
         return reply
 
     def _watch(self, silent: Iterable[_Awaited]) -> None:
@@ -184,7 +199,8 @@ class RayPool:
 def _start(actor: Any, errand: Errand) -> Any:
     # Only Filter has more than one answer; a stream costs a millisecond more than a call.
     run = actor.stream if isinstance(errand.task.stage, Filter) else actor.answer
-    return run.remote(errand)
+    name = stage_name(errand.task.stage, errand.shard.source.url)
+    return run.options(name=name).remote(errand)
 
 
 def _cpus() -> int:

@@ -72,6 +72,11 @@ class RayRuntime:
 
     def record(self, record: QueryRecord) -> None:
         """Count a query that has ended in Ray's metrics."""
+        if self._crew is None:
+            return  # it failed before Ray was asked for
+        from masksearch_ray.runtime.ray.metrics import count_query
+
+        count_query(record)
 
     def tasks(self) -> RayTasks:
         """Do pieces of work as Ray tasks.

@@ -1,0 +1,192 @@
+"""``status``: what a cluster's nodes and workers do."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from masksearch_ray.cli.help import add_command, option
+from masksearch_ray.cli.output import show_table
+from masksearch_ray.model.text import age, count, percent, shortened, size
+
+if TYPE_CHECKING:
+    from masksearch_ray.runtime.status import ClusterStatus, WorkerStatus
+
+__all__ = ["add_to", "show"]
+
+_EVERY = 2.0  # seconds
+_TEXT = 60  # characters of a query
+
+Url = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="COLLECTION",
+        help="Only workers that hold shards of this collection.",
+        show_default=False,
+    ),
+]
+Address = Annotated[
+    str | None,
+    option(
+        metavar="ADDRESS",
+        help="Ray cluster; else RAY_ADDRESS, else the one that runs on this machine.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as a JSON object.")]
+Watch = Annotated[
+    bool, typer.Option("--watch", help=f"Anew every {_EVERY:g} seconds, until Ctrl-C.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    add_command(
+        app,
+        status,
+        "Look after",
+        "masksearch status",
+        "masksearch status s3://bucket/maps --address 10.0.0.5:6379 --watch",
+        "masksearch status --json | jq '.workers[].report.queries'",
+    )
+
+
+def status(
+    collection: Url = None,
+    address: Address = None,
+    as_json: AsJson = False,
+    watch: Watch = False,
+) -> None:
+    """Say what a Ray cluster's nodes and workers do: shards, memory, caches, queries running.
+
+    Workers are found whoever started them, and nothing is started. It has to run on a node of the
+    cluster.
+    """
+    import masksearch_ray as ms
+
+    while True:
+        found = ms.cluster_status(address, collection)
+        if watch and sys.stdout.isatty() and not as_json:
+            typer.echo("\x1b[H\x1b[2J", nl=False)
+        if as_json:
+            typer.echo(json.dumps(found.to_dict(), indent=None if watch else 2))
+        else:
+            show(found, collection)
+        if not watch:
+            return
+        sys.stdout.flush()
+        try:
+            time.sleep(_EVERY)
+        except KeyboardInterrupt:
+            return
+
+
+def show(status: ClusterStatus, collection: str | None = None) -> None:
+    """Print a cluster as tables."""
+    cpus = sum(node.cpus for node in status.nodes)
+    free = sum(node.cpus_free for node in status.nodes)
+    typer.echo(
+        f"Ray cluster at {status.address}: {count(len(status.nodes), 'node')}, "
+        f"{free:g} of {cpus:g} CPUs free, {count(len(status.workers), 'worker')} of masksearch\n"
+    )
+    show_table(
+        ("node", "CPUs free", "memory free", "workers"),
+        [
+            (
+                node.host,
+                f"{node.cpus_free:g} of {node.cpus:g}",
+                f"{size(node.memory_free)} of {size(node.memory)}",
+                node.workers,
+            )
+            for node in status.nodes
+        ],
+        right=(1, 2),
+    )
+    typer.echo("")
+    if not status.workers:
+        typer.echo(_nobody(collection))
+        return
+    _show_workers(status.workers)
+    _show_shards(status.workers)
+    _show_queries(status.workers)
+
+
+def _nobody(collection: str | None) -> str:
+    which = "" if collection is None else f" that hold shards of {collection}"
+    name = collection or "COLLECTION"
+    return (
+        f"No workers{which}. Who asks with --runtime ray starts them:\n"
+        f'  masksearch sql {name} "SELECT COUNT(*) FROM masks" --runtime ray'
+    )
+
+
+def _show_workers(workers: tuple[WorkerStatus, ...]) -> None:
+    columns = ["worker", "node", "pid", "up", "restarts", "memory", "doing"]
+    rows = [_worker(worker) for worker in workers]
+    if any(w.report is not None and w.report.cache_hits + w.report.cache_misses for w in workers):
+        columns.append("disk cache")
+        rows = [(*row, _cache(worker)) for row, worker in zip(rows, workers, strict=True)]
+    show_table(columns, rows, right=(3, 5))
+
+
+def _worker(worker: WorkerStatus) -> tuple[object, ...]:
+    name = _short(worker.name)
+    report = worker.report
+    if report is None:
+        return (name, "", "", "", worker.restarts, "", "does not answer")
+    running = len(report.queries)
+    return (
+        name,
+        report.host,
+        str(report.pid),
+        age(report.uptime),
+        worker.restarts,
+        f"{size(report.memory_kept)}/{size(report.memory_budget)}",
+        (count(running, "task") if running else f"idle {age(report.idle)}")
+        + (", lasting" if worker.lasting else ""),
+    )
+
+
+def _cache(worker: WorkerStatus) -> str:
+    report = worker.report
+    if report is None:
+        return ""
+    asked = report.cache_hits + report.cache_misses
+    return f"{size(report.cache_bytes)}, {percent(report.cache_hits, asked)} hits"
+
+
+def _show_shards(workers: tuple[WorkerStatus, ...]) -> None:
+    rows = [
+        (shard.label, shard.version, shard.segments, shard.rows, _short(worker.name))
+        for worker in workers
+        if worker.report is not None
+        for shard in worker.report.shards
+    ]
+    if rows:
+        typer.echo("")
+        show_table(("shard", "version", "segments", "rows", "worker"), rows)
+
+
+def _show_queries(workers: tuple[WorkerStatus, ...]) -> None:
+    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for worker in workers:
+        for query in worker.report.queries if worker.report is not None else ():
+            seconds[query.id, query.text].append(query.seconds)
+    if seconds:
+        typer.echo("")
+        show_table(
+            ("query", "for", "workers", "text"),
+            [
+                (id[:8], age(max(spent)), len(spent), shortened(text, _TEXT))
+                for (id, text), spent in seconds.items()
+            ],
+            right=(1,),
+        )
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("masksearch worker ").replace("of session ", "of ")

@@ -1,0 +1,93 @@
+"""What an actor says of itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import ray
+
+from masksearch_ray.model.text import plain_url
+from masksearch_ray.runtime.types import RunningQuery, ShardHeld, WorkerReport
+
+if TYPE_CHECKING:
+    from masksearch_ray.runtime.ray.actor import Shard
+    from masksearch_ray.runtime.worker import Worker
+
+__all__ = ["actor_name", "node_id", "report_of", "was_replaced"]
+
+
+def actor_name() -> str:
+    """Name of the actor that this process is; that of the process where it is none."""
+    name: str | None = None
+    if ray.is_initialized():
+        name = ray.get_runtime_context().get_actor_name()
+    return name or f"process {os.getpid()}"
+
+
+def node_id() -> str:
+    """Id of the node on which this process runs."""
+    if not ray.is_initialized():
+        return ""
+    name: str = ray.get_runtime_context().get_node_id()
+    return name
+
+
+def _host() -> str:
+    if not ray.is_initialized():
+        return ""
+    address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    return address
+
+
+def was_replaced() -> bool:
+    """Whether this process took the place of an actor that was lost."""
+    if not ray.is_initialized():
+        return False
+    return bool(ray.get_runtime_context().was_current_actor_reconstructed)
+
+
+def report_of(
+    held: Sequence[tuple[Shard, Worker]],
+    queries: Iterable[RunningQuery],
+    uptime: float,
+    idle: float,
+) -> WorkerReport:
+    """Report of an actor.
+
+    Parameters
+    ----------
+    held : sequence of (Shard, Worker)
+    queries : iterable of RunningQuery
+    uptime, idle : float
+        Seconds since its process began, and since it was last used.
+    """
+    running = tuple(queries)
+    readers = {id(worker.reader): worker.reader for _, worker in held}.values()
+    totals = [
+        worker.reader.segment(number).counter.totals
+        for _, worker in held
+        for number in worker.segments
+    ]
+    return WorkerReport(
+        name=actor_name(),
+        node=node_id(),
+        host=_host(),
+        pid=os.getpid(),
+        shards=tuple(_held(shard, worker) for shard, worker in held),
+        queries=running,
+        memory_kept=sum(reader.nbytes for reader in readers),
+        memory_budget=sum(r.recent.budget + r.recent_masks.budget for r in readers),
+        bytes_read=sum(total.bytes for total in totals),
+        requests=sum(total.requests for total in totals),
+        idle=0.0 if running else idle,
+        uptime=uptime,
+    )
+
+
+def _held(shard: Shard, worker: Worker) -> ShardHeld:
+    manifest = worker.reader.manifest
+    rows = sum(manifest.segments[number].rows for number in worker.segments)
+    url = plain_url(shard.source.url)
+    return ShardHeld(shard.label, url, shard.source.version, len(worker.segments), rows)
