@@ -20,32 +20,28 @@ __all__ = ["actor_name", "node_id", "report_of", "was_replaced"]
 
 def actor_name() -> str:
     """Name of the actor that this process is; that of the process where it is none."""
-    name: str | None = None
-    if ray.is_initialized():
-        name = ray.get_runtime_context().get_actor_name()
+    name = ray.get_runtime_context().get_actor_name() if _is_actor() else None
     return name or f"process {os.getpid()}"
 
 
 def node_id() -> str:
-    """Id of the node on which this process runs."""
-    if not ray.is_initialized():
-        return ""
-    name: str = ray.get_runtime_context().get_node_id()
+    """Id of the node on which this actor runs."""
+    name: str = ray.get_runtime_context().get_node_id() if _is_actor() else ""
     return name
-
-
-def _host() -> str:
-    if not ray.is_initialized():
-        return ""
-    address: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-    return address
 
 
 def was_replaced() -> bool:
     """Whether this process took the place of an actor that was lost."""
-    if not ray.is_initialized():
-        return False
-    return bool(ray.get_runtime_context().was_current_actor_reconstructed)
+    return _is_actor() and bool(ray.get_runtime_context().was_current_actor_reconstructed)
+
+
+def _host() -> str:
+    address: str = ray.util.get_node_ip_address() if _is_actor() else ""  # type: ignore[no-untyped-call]
+    return address
+
+
+def _is_actor() -> bool:
+    return ray.is_initialized() and ray.get_runtime_context().get_actor_id() is not None
 
 
 def report_of(
