@@ -60,7 +60,7 @@ def add_to(app: typer.Typer) -> None:
         "masksearch ingest maps/ gradcam/ --set model_id=1 \\",
         "    --box object_box=coco:instances.json",
         "masksearch ingest depth/ depth.zarr --domain 0,10 --nan keep",
-        "masksearch ingest s3://bucket/maps s3://bucket/masks --runtime ray --address auto",
+        "masksearch ingest s3://bucket/maps s3://bucket/masks --runtime ray",
     )
     add_command(
         app,
