@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,9 +17,12 @@ from masksearch_ray.errors import (
     StorageError,
     TransientError,
 )
+from masksearch_ray.model.text import plain_url
 from masksearch_ray.storage import Storage
 
 __all__ = ["Change", "commit"]
+
+_log = logging.getLogger("masksearch_ray.collection")
 
 # Others' commits that a writer lets pass before it gives up.
 _ATTEMPTS = 1000
@@ -69,7 +73,9 @@ def commit(storage: Storage, change: Change) -> Manifest:
             return latest
         proposed = replace(changed, version=latest.version + 1, uuid=new_name(), created=now())
         if _create(storage, proposed):
+            _log.info("version %d of %s committed", proposed.version, plain_url(storage.url))
             return proposed
+        _log.info("version %d is another's: re-based on top of it", proposed.version)
         latest = open_manifest(storage)
     raise ConflictError(f"{storage.url}: {_ATTEMPTS} other commits came first; try again")
 

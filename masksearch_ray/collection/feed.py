@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Container, Generator
 from typing import Any
@@ -23,6 +24,8 @@ from masksearch_ray.errors import DataError
 from masksearch_ray.storage import Storage
 
 __all__ = ["Feed"]
+
+_log = logging.getLogger("masksearch_ray.collection")
 
 
 class Feed:
@@ -111,6 +114,7 @@ class Feed:
     def _written(self, added: Added) -> None:
         beyond = Counter(self._builder.boxes_beyond)
         self._log.finished(added, dict(beyond - self._beyond))
+        _log.info("segment %s of %d masks written", added.entry.id, added.entry.rows)
         self._beyond = beyond
         if self._log.resumable:
             # It has its record: the builder must not clear it away when this run fails.

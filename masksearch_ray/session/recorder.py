@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from masksearch_ray.model.record import QueryKind, QueryRecord, Sink, outcome_of
+from masksearch_ray.model.text import plain_url
 from masksearch_ray.plan.types import Plan
 from masksearch_ray.runtime.coordinator import Coordinator
 from masksearch_ray.runtime.types import Runtime
@@ -116,7 +117,7 @@ class Recorder:
             query_id=self.query_id,
             text=self._text,
             kind="refused",
-            collection=origin.collection,
+            collection=plain_url(origin.collection),
             version=origin.version,
             runtime=origin.runtime.name,
             started=self._started.isoformat(timespec="milliseconds"),

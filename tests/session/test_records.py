@@ -178,3 +178,17 @@ def test_values_of_parameters_are_logged_at_debug_only(
     told = [r.getMessage() for r in caplog.records if r.levelno == logging.INFO]
     assert [json.loads(line)["text"] for line in told] == [FILTER]
     assert ("123.456" in caplog.text) == (level == "DEBUG")
+
+
+def test_changes_are_logged(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    first = ms.create(str(tmp_path / "maps"))
+    second = ms.open(str(tmp_path / "maps"))
+    with caplog.at_level("INFO", "masksearch_ray"):
+        second.append(MASKS[:1])
+        first.append(MASKS[:1])
+        with ms.open(str(tmp_path / "maps")) as third:
+            third.ingest(MASKS[:3])
+    told = [r.getMessage() for r in caplog.records if r.name == "masksearch_ray.collection"]
+    for version in (2, 3, 4):
+        assert f"version {version} of {tmp_path}/maps committed" in told
+    assert any(line.endswith("of 3 masks written") for line in told)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from masksearch_ray.model.text import plain_url
+from masksearch_ray.model.text import plain_url, shortened
 
-__all__ = ["ingest_task_name", "is_worker", "shard_label", "stage_name", "worker_name"]
+__all__ = ["is_worker", "shard_label", "stage_name", "task_name", "worker_name"]
 
+_LONGEST = 200
 _WORKER = "masksearch worker "
 
 
@@ -33,7 +34,6 @@ def stage_name(stage: object, url: str) -> str:
     return f"masksearch {type(stage).__name__} on {plain_url(url)}"
 
 
-def ingest_task_name(number: int, count: int | None, url: str) -> str:
-    """Name of the task that makes one segment; how many there will be may not be known."""
-    known = "" if count is None else f" of {count}"
-    return f"masksearch ingest task {number}{known} into {plain_url(url)}"
+def task_name(label: str) -> str:
+    """Name of the task that does a job."""
+    return f"masksearch {shortened(label, _LONGEST)}"

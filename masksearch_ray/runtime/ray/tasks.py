@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -12,12 +13,16 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 
 from masksearch_ray.errors import MaskSearchError, WorkerError
+from masksearch_ray.model.logs import about, current_level, log_to_stderr
 from masksearch_ray.model.tasks import Done, Job
 from masksearch_ray.runtime.ray.faults import worker_error
+from masksearch_ray.runtime.ray.names import task_name
 
 __all__ = ["RayTasks"]
 
 R = TypeVar("R")
+
+_log = logging.getLogger("masksearch_ray.runtime")
 
 _ATTEMPTS = 4
 _TICK = 0.5  # seconds between looks at whether Ray is still there
@@ -81,7 +86,9 @@ class RayTasks:
         # Sent again by us and not by Ray, which would send for ever what takes too much memory.
         options = {"num_cpus": 1, "max_retries": 0, "scheduling_strategy": "SPREAD"}
         memory = min(sent.memory, self._most_memory) if self._most_memory else sent.memory
-        return _do.options(name=sent.job.label, memory=memory, **options).remote(sent.job)
+        return _do.options(name=task_name(sent.job.label), memory=memory, **options).remote(
+            sent.job, current_level()
+        )
 
     def _take(self, ref: Any, sent: _Sent) -> Any:
         """Give the answer of a task, or the task to be sent again."""
@@ -92,6 +99,7 @@ class RayTasks:
         except RayError as error:
             if sent.attempt == _ATTEMPTS:
                 raise worker_error(error, sent.job.label) from None
+            _log.warning("%s is done again: %s", sent.job.label, type(error).__name__)
             more = 2 if isinstance(error, OutOfMemoryError) else 1
             return replace(sent, memory=more * sent.memory, attempt=sent.attempt + 1)
         if isinstance(reply, MaskSearchError):
@@ -119,10 +127,12 @@ class RayTasks:
 
 
 @ray.remote
-def _do(job: Job[Any]) -> Done[Any] | MaskSearchError:
+def _do(job: Job[Any], log_level: str) -> Done[Any] | MaskSearchError:
+    log_to_stderr(log_level)
     pa.set_cpu_count(1)  # other jobs use the other cores
     try:
-        value = job.run()
+        with about(job.label):
+            value = job.run()
     except MaskSearchError as error:
         return error
     context = ray.get_runtime_context()
