@@ -44,10 +44,10 @@ from masksearch_ray.model.text import count, duration, percent, size
 if TYPE_CHECKING:
     from masksearch_ray.collection.ingest_run import IngestReport
 
-__all__ = ["add_to"]
+__all__ = ["AGAIN", "add_to", "low_high", "report_lines", "row_arguments"]
 
 _GROUP = "From folder to collection"
-_AGAIN = "run the same command again to continue; nothing is added twice"
+AGAIN = "run the same command again to continue; nothing is added twice"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -97,8 +97,8 @@ def ingest(
     later, it adds what is new. On Ray the masks are read by the nodes of the cluster, which must
     see source and collection under the same names.
     """
-    creation = Creation(_low_high(domain), nan.value if nan else None, cell, bins)
-    rows = _rows(source, metadata, on, box, images, set_, storage_option)
+    creation = Creation(low_high(domain), nan.value if nan else None, cell, bins)
+    rows = row_arguments(source, metadata, on, box, images, set_, storage_option)
     try:
         where = opened_or_created(collection, storage_option, creation, runtime, address)
         with where as col, progress() as bar:
@@ -112,8 +112,10 @@ def ingest(
                 **rows,
             )
     except KeyboardInterrupt:
-        raise Interrupted(_AGAIN) from None
-    _tell(report)
+        raise Interrupted(AGAIN) from None
+    facts, remarks = report_lines(report)
+    typer.echo("\n".join(facts))
+    say(*remarks)
 
 
 def register(
@@ -135,14 +137,14 @@ def register(
     The first query that touches masks indexes them, the next ones use what it has built. The files
     must stay as they are: one that has changed since is an error that names it.
     """
-    creation = Creation(_low_high(domain), nan.value if nan else None, cell, bins)
-    rows = _rows(source, metadata, on, box, images, set_, storage_option)
+    creation = Creation(low_high(domain), nan.value if nan else None, cell, bins)
+    rows = row_arguments(source, metadata, on, box, images, set_, storage_option)
     with opened_or_created(collection, storage_option, creation) as col, progress() as bar:
         report = col.register(source, progress=bar, **rows)
     typer.echo(f"registered {count(report.rows, 'mask')}: version {report.version}")
 
 
-def _rows(
+def row_arguments(
     source: str,
     metadata: Sequence[str],
     on: str | None,
@@ -185,7 +187,8 @@ def _box(text: str) -> tuple[str, Any]:
     return name, BoxColumns(columns, "size" if source.startswith("xywh:") else "corners")
 
 
-def _low_high(text: str | None) -> tuple[float, float] | None:
+def low_high(text: str | None) -> tuple[float, float] | None:
+    """Read a value domain."""
     return None if text is None else pair(text, "--domain")
 
 
@@ -199,7 +202,7 @@ def _height_width(text: str | None) -> tuple[int, int] | None:
 
 
 def _rate(report: IngestReport) -> str:
-    """How fast it was, and by whom."""
+    """Tell how fast it was, and by whom."""
     if report.seconds <= 0:
         return ""
     each = size(round(report.raw_bytes / report.seconds))
@@ -209,28 +212,27 @@ def _rate(report: IngestReport) -> str:
     return f" ({told})"
 
 
-def _tell(report: IngestReport) -> None:
-    """Say what was added and what it takes."""
+def report_lines(report: IngestReport) -> tuple[list[str], list[str]]:
+    """Say what was added and what it takes, and what else there is to know."""
     if not report.rows:
-        typer.echo(f"nothing to add, {count(report.skipped, 'mask')} were there already")
-        return
+        return [f"nothing to add, {count(report.skipped, 'mask')} were there already"], []
     sizes = report.sizes
-    typer.echo(
-        f"{count(report.rows, 'mask')} added in {duration(report.seconds)}{_rate(report)}: "
-        f"version {report.version}"
-    )
     share = percent(sizes.index, sizes.pixels)
-    typer.echo(
+    facts = [
+        f"{count(report.rows, 'mask')} added in {duration(report.seconds)}{_rate(report)}: "
+        f"version {report.version}",
         f"{size(sizes.raw)} as given, {size(sizes.stored)} stored: "
         f"pixels {size(sizes.pixels)}, metadata {size(sizes.rows)}, "
         f"index {size(sizes.index)}, {share} of the pixels (CHI {size(sizes.chi)}, "
-        f"ROI histograms {size(sizes.histograms)}, tile directory {size(sizes.directory)})"
-    )
-    if report.resumed:
-        say(f"{count(report.resumed, 'mask')} of these were done by a run that was interrupted")
+        f"ROI histograms {size(sizes.histograms)}, tile directory {size(sizes.directory)})",
+    ]
+    remarks = [
+        f"{column}: in {count(rows, 'row')} boxes reach beyond the mask, and are clipped on use"
+        for column, rows in report.boxes_beyond.items()
+    ]
     if report.skipped:
-        say(f"{count(report.skipped, 'mask')} were there already")
-    for column, rows in report.boxes_beyond.items():
-        say(
-            f"{column}: in {count(rows, 'row')} boxes reach beyond the mask, and are clipped on use"
-        )
+        remarks.insert(0, f"{count(report.skipped, 'mask')} were there already")
+    if report.resumed:
+        told = f"{count(report.resumed, 'mask')} of these were done by a run that was interrupted"
+        remarks.insert(0, told)
+    return facts, remarks

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 import typer
 
 from masksearch_ray.cli.help import add_command, option, repeated
 from masksearch_ray.cli.opening import opened
-from masksearch_ray.cli.options import Collection, Parameters, StorageOption
+from masksearch_ray.cli.options import (
+    Address,
+    Collection,
+    Parameters,
+    RuntimeName,
+    RuntimeOption,
+    StorageOption,
+)
 from masksearch_ray.cli.output import say
 from masksearch_ray.cli.parse import box_or_text, named_values, value
 from masksearch_ray.cli.progress import progress
 from masksearch_ray.errors import InputError
 from masksearch_ray.model.text import count, size
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "bins_of"]
 
 _GROUP = "Look after"
+
+
+class Clustering(StrEnum):
+    """What masks may be clustered by."""
+
+    image_id = "image_id"
+
 
 Predicate = Annotated[
     str,
@@ -49,6 +64,10 @@ Keep = Annotated[
     int,
     typer.Option("--keep-versions", metavar="N", min=1, help="Newest versions that stay."),
 ]
+ClusterBy = Annotated[
+    Clustering | None,
+    option("--cluster-by", help="Sort the masks by it, over all segments."),
+]
 Age = Annotated[
     str,
     typer.Option(
@@ -75,7 +94,13 @@ def add_to(app: typer.Typer) -> None:
         "masksearch index maps/ --roi 50,50,200,200",
         "masksearch index maps/ --roi object_box --bins 256",
     )
-    add_command(app, compact, _GROUP, "masksearch compact maps/")
+    add_command(
+        app,
+        compact,
+        _GROUP,
+        "masksearch compact maps/",
+        "masksearch compact s3://bucket/maps --cluster-by image_id --runtime ray",
+    )
     add_command(app, vacuum, _GROUP, "masksearch vacuum maps/ --keep-versions 3 --older-than 1d")
 
 
@@ -109,6 +134,8 @@ def index(
     roi: Rois,
     storage_option: StorageOption,
     bins: Bins = None,
+    runtime: RuntimeOption = RuntimeName.local,
+    address: Address = None,
 ) -> None:
     """Let the index know more regions, or finer bins.
 
@@ -117,14 +144,15 @@ def index(
     run it again.
     """
     rois = [box_or_text(text) for text in roi] or "auto"
-    with opened(collection, storage_option) as col, progress() as bar:
-        report = col.build_index(rois=rois, bins=_bins(bins), progress=bar)
+    with opened(collection, storage_option, runtime, address) as col, progress() as bar:
+        report = col.build_index(rois=rois, bins=bins_of(bins), progress=bar)
     typer.echo(
         f"built for {report.built:,} of {count(report.segments, 'segment')}, {size(report.bytes)}"
     )
 
 
-def _bins(text: str | None) -> int | Literal["quantiles"] | None:
+def bins_of(text: str | None) -> int | Literal["quantiles"] | None:
+    """Read the bins of an index: a number, or "quantiles"."""
     if text is None:
         return None
     if text == "quantiles":
@@ -135,10 +163,20 @@ def _bins(text: str | None) -> int | Literal["quantiles"] | None:
     raise InputError(f"--bins {text!r}: a number of bins or 'quantiles' wanted")
 
 
-def compact(collection: Collection, storage_option: StorageOption) -> None:
-    """Merge small segments, and those with deleted masks, into full ones."""
-    with opened(collection, storage_option) as col, progress() as bar:
-        report = col.compact(progress=bar)
+def compact(
+    collection: Collection,
+    storage_option: StorageOption,
+    cluster_by: ClusterBy = None,
+    runtime: RuntimeOption = RuntimeName.local,
+    address: Address = None,
+) -> None:
+    """Merge small segments, and those with deleted masks, into full ones.
+
+    With --cluster-by image_id the masks of an image are brought together over all segments, which
+    lets queries that group by image read less. Answers stay the same.
+    """
+    with opened(collection, storage_option, runtime, address) as col, progress() as bar:
+        report = col.compact(cluster_by="image_id" if cluster_by else None, progress=bar)
     if not report.merged:
         typer.echo("nothing to merge")
         return

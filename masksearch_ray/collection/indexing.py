@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Literal
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
 
 from masksearch_ray.collection.layout import part_key
-from masksearch_ray.collection.manifest import SegmentEntry
+from masksearch_ray.collection.manifest import Manifest, SegmentEntry
 from masksearch_ray.collection.parts import PartSpec, put_spec, resolve_rois
 from masksearch_ray.collection.quantiles import quantile_edges
 from masksearch_ray.collection.reader import CollectionReader, SegmentReader
+from masksearch_ray.collection.remote import refuse_memory
 from masksearch_ray.collection.specs import edges_of
 from masksearch_ray.collection.versions import open_manifest
 from masksearch_ray.errors import ExistsError, NotFoundError
 from masksearch_ray.model.progress import Progress, ProgressStep, silent
 from masksearch_ray.model.roi import Roi
-from masksearch_ray.storage import Storage
+from masksearch_ray.model.tasks import Done, Tasks
+from masksearch_ray.storage import Storage, open_storage
 
 __all__ = ["BuildReport", "build_index", "rebuild_parts"]
+
+_BASE_MEMORY = 200 << 20  # of a worker with the engine loaded
+_READ_MEMORY = 128 << 20
 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What was built: segments that got a part, of how many, and bytes written."""
+    """What was built: segments that got a part, of how many, bytes written, and by whom."""
 
     built: int
     segments: int
     bytes: int
+    nodes: int = 1
+    workers: int = 1
 
 
 def build_index(
@@ -39,6 +47,7 @@ def build_index(
     *,
     threads: int | None = None,
     progress: Progress = silent,
+    tasks: Tasks | None = None,
 ) -> BuildReport:
     """Keep histograms of further regions, or with other bins, for all rows that there are.
 
@@ -57,6 +66,8 @@ def build_index(
     threads : int, optional
         Segments built at a time; by default as many as there are processors.
     progress : Progress
+    tasks : Tasks, optional
+        Build them, where they are done outside this process.
 
     Raises
     ------
@@ -67,6 +78,9 @@ def build_index(
     reader = CollectionReader(storage, manifest)
     spec = PartSpec(resolve_rois(rois, manifest.schema), _edges(reader, bins))
     put_spec(storage, spec)
+    if tasks is not None and tasks.remote:
+        refuse_memory(storage)
+        return _build_by_tasks(reader, spec, tasks, progress)
     total = sum(entry.rows for entry in manifest.segments)
     done = 0
 
@@ -78,6 +92,57 @@ def build_index(
     with ThreadPoolExecutor(threads, thread_name_prefix="index") as pool:
         sizes = list(pool.map(lambda s: _build(storage, s, spec, told), reader.segments()))
     return BuildReport(sum(size > 0 for size in sizes), len(sizes), sum(sizes))
+
+
+@dataclass(frozen=True)
+class _IndexJob:
+    """Builds the part of the one segment that `manifest` holds."""
+
+    url: str
+    options: Mapping[str, Any] = field(repr=False)
+    manifest: Manifest
+    spec: PartSpec
+
+    @property
+    def label(self) -> str:
+        """Say what it builds."""
+        return f"index of segment {self.manifest.segments[0].id}"
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes at its peak, about."""
+        return _BASE_MEMORY + self.manifest.segments[0].sizes.stored
+
+    def run(self) -> tuple[int, int]:
+        """Build it: rows of the segment, and bytes written."""
+        storage = open_storage(self.url, dict(self.options))
+        segment = CollectionReader(storage, self.manifest, memory=_READ_MEMORY).segment(0)
+        return segment.entry.rows, _build(storage, segment, self.spec, lambda masks: None)
+
+
+def _build_by_tasks(
+    reader: CollectionReader, spec: PartSpec, tasks: Tasks, progress: Progress
+) -> BuildReport:
+    url, options = reader.storage.describe()
+    segments = reader.manifest.segments
+    total = sum(entry.rows for entry in segments)
+    jobs = (
+        _IndexJob(url, options, replace(reader.manifest, segments=(entry,), ingests={}), spec)
+        for entry in segments
+    )
+    nodes, workers = set[str](), set[str]()
+    done, sizes = 0, []
+    with closing(cast(Generator[Done[tuple[int, int]]], tasks.run(jobs))) as results:
+        for result in results:
+            rows, size = result.value
+            done += rows
+            sizes.append(size)
+            nodes.add(result.node)
+            workers.add(result.worker)
+            progress(ProgressStep("index", done, total, 0, len(nodes), len(workers)))
+    built = sum(size > 0 for size in sizes)
+    spread = len(nodes) or 1, len(workers) or 1
+    return BuildReport(built, len(segments), sum(sizes), *spread)
 
 
 def _edges(

@@ -12,16 +12,20 @@ import numpy.typing as npt
 
 from masksearch_ray.collection.adding import Added, discard
 from masksearch_ray.collection.builder import DEFAULT_LIMITS, Limits, SegmentBuilder
+from masksearch_ray.collection.clustering import plan_clusters, write_clusters
 from masksearch_ray.collection.commit import commit
 from masksearch_ray.collection.indexing import rebuild_parts
 from masksearch_ray.collection.layout import delete_key, new_name
 from masksearch_ray.collection.manifest import DeleteEntry, Manifest, SegmentEntry
 from masksearch_ray.collection.reader import CollectionReader, SegmentReader
+from masksearch_ray.collection.remote import refuse_memory
 from masksearch_ray.collection.rows import MASK_ID
+from masksearch_ray.collection.segment import IMAGE_ID
 from masksearch_ray.collection.versions import open_manifest
 from masksearch_ray.errors import ConflictError, InputError, ReadOnlyError, StorageError
 from masksearch_ray.index.tilecodec import crc32c
 from masksearch_ray.model.progress import Progress, ProgressStep, silent
+from masksearch_ray.model.tasks import Tasks
 from masksearch_ray.storage import Storage
 
 __all__ = ["CompactReport", "DeleteReport", "Selection", "compact", "delete"]
@@ -70,33 +74,72 @@ def delete(storage: Storage, select: Selection) -> DeleteReport:
 def compact(
     storage: Storage,
     *,
+    cluster_by: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
     threads: int | None = None,
     progress: Progress = silent,
+    tasks: Tasks | None = None,
 ) -> CompactReport:
     """Merge small segments, and those with deleted rows, into full ones.
 
     Parameters
     ----------
     storage : Storage
+    cluster_by : {"image_id"}, optional
+        Sort the rows by it, over all segments whose ranges of it overlap with others': so each
+        image lies in one segment, but for one that does not fit.
     limits : Limits
         When a segment is full; one of less than half is small.
     threads : int, optional
         Encoders; by default as many as there are processors.
     progress : Progress
+    tasks : Tasks
+        Do the work of `cluster_by`, for which they are needed.
 
     Raises
     ------
+    InputError
+        If the rows cannot be sorted by it.
     ConflictError
         If a segment that was being merged is gone.
     """
-    manifest = open_manifest(storage)
-    inputs = _choose(manifest, limits)
+    reader = CollectionReader(storage, open_manifest(storage))
+    if cluster_by is None:
+        inputs = _choose(reader.manifest, limits)
+        added = _merge(reader, inputs, limits, threads, progress) if inputs else []
+    else:
+        if cluster_by != IMAGE_ID:
+            raise InputError(f"cluster_by = {cluster_by!r}: {IMAGE_ID!r} wanted")
+        if tasks is None:
+            raise InputError("cluster_by: no tasks to do it")
+        clusters = plan_clusters(reader, limits)
+        inputs = sorted({n for one in clusters for n in np.unique(one.segments).tolist()})
+        if tasks.remote and inputs:
+            refuse_memory(storage)
+        added = write_clusters(reader, clusters, limits, tasks, progress)
     if not inputs:
-        return CompactReport(0, 0, 0, manifest.version)
-    reader = CollectionReader(storage, manifest)
-    with SegmentBuilder(storage, manifest, threads, limits) as builder:
-        total, done = sum(manifest.segments[index].alive for index in inputs), 0
+        return CompactReport(0, 0, 0, reader.manifest.version)
+    compaction = _Compaction(storage, reader, tuple(inputs), added)
+    try:
+        version = commit(storage, compaction).version
+    except (ConflictError, InputError, ReadOnlyError):
+        discard(storage, added)
+        raise
+    rows = sum(one.entry.rows for one in added)
+    return CompactReport(len(inputs), len(added), rows, version)
+
+
+def _merge(
+    reader: CollectionReader,
+    inputs: Sequence[int],
+    limits: Limits,
+    threads: int | None,
+    progress: Progress,
+) -> list[Added]:
+    """Write the rows of some segments, one after the other, as new ones."""
+    manifest = reader.manifest
+    total, done = sum(manifest.segments[index].alive for index in inputs), 0
+    with SegmentBuilder(reader.storage, manifest, threads, limits) as builder:
         for index in inputs:
             segment = reader.segment(index)
             rows = np.flatnonzero(segment.alive())
@@ -106,13 +149,7 @@ def compact(
             progress(ProgressStep("compact", done, total, 0))
         added = builder.finish()
         rebuild_parts(reader, inputs, [one.entry for one in added])
-    compaction = _Compaction(storage, reader, tuple(inputs), added)
-    try:
-        version = commit(storage, compaction).version
-    except (ConflictError, InputError, ReadOnlyError):
-        discard(storage, added)
-        raise
-    return CompactReport(len(inputs), len(added), total, version)
+    return added
 
 
 def _masks(segment: SegmentReader, rows: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[Any]]:

@@ -26,6 +26,7 @@ from masksearch_ray.model.grid import BlockShape
 
 __all__ = [
     "BLOCK",
+    "IMAGE_ID",
     "BlockData",
     "SegmentObjects",
     "clustered",
@@ -41,6 +42,8 @@ BLOCK = "__block"
 """Column of the rows that says in which block a mask lies."""
 
 IMAGE_ID = "image_id"
+"""Column by which masks are clustered."""
+
 _LONGEST_IMAGE_ID = 200
 _SORTABLE = (pa.types.is_string, pa.types.is_int64, pa.types.is_float64, pa.types.is_boolean)
 # What a frame takes in the head of an index: a checksum and an offset.

@@ -28,6 +28,7 @@ from masksearch_ray.model.query import Catalog, Column, Expr, columns_of
 from masksearch_ray.model.roi import Roi
 from masksearch_ray.runtime.types import Runtime
 from masksearch_ray.session.arguments import (
+    check_choice,
     check_path,
     check_pixels,
     check_rows,
@@ -220,13 +221,44 @@ class Changes:
         check_work(progress=progress, threads=threads)
         with self._changing():
             regions = regions_of(rois, lambda roi: catalog_of(self._manifest, self._storage.url))
-            return build_index(self._storage, regions, bins, threads=threads, progress=progress)
+            return build_index(
+                self._storage,
+                regions,
+                bins,
+                threads=threads,
+                progress=progress,
+                tasks=self._runtime.tasks(),
+            )
 
-    def compact(self, *, threads: int | None = None, progress: Progress = silent) -> CompactReport:
-        """Merge small segments, and those with deleted rows, into full ones."""
+    def compact(
+        self,
+        *,
+        cluster_by: Literal["image_id"] | None = None,
+        threads: int | None = None,
+        progress: Progress = silent,
+    ) -> CompactReport:
+        """Merge small segments, and those with deleted rows, into full ones.
+
+        Parameters
+        ----------
+        cluster_by : {"image_id"}, optional
+            Sort the masks by it over all segments, so that those of an image lie together;
+            answers stay the same. On the Ray runtime tasks of the cluster do it.
+        threads : int, optional
+            Encoders; by default as many as there are processors.
+        progress : Progress
+        """
         check_work(progress=progress, threads=threads)
+        if cluster_by is not None:
+            check_choice("image_id", cluster_by=cluster_by)
         with self._changing():
-            return compact(self._storage, threads=threads, progress=progress)
+            return compact(
+                self._storage,
+                cluster_by=cluster_by,
+                threads=threads,
+                progress=progress,
+                tasks=self._runtime.tasks() if cluster_by else None,
+            )
 
     def vacuum(self, keep_versions: int = 10, older_than: str | float = "7d") -> VacuumReport:
         """Remove old versions, and objects that no kept version and no running ingest names.

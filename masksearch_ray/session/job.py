@@ -19,9 +19,10 @@ INTERRUPTED = 130
 """Exit status of a job that was stopped, as shells count Ctrl-C."""
 
 
-def log(line: str) -> None:
-    """Add a line to the job's log, at once; standard output is for answers."""
-    print(line, file=sys.stderr, flush=True)
+def log(*lines: str) -> None:
+    """Add lines to the job's log, at once; standard output is for answers."""
+    for line in lines:
+        print(line, file=sys.stderr, flush=True)
 
 
 def run_job(work: Callable[[], object]) -> int:

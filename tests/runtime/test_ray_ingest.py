@@ -18,6 +18,7 @@ from masksearch_ray.collection.ingest import ingest
 from masksearch_ray.collection.sources import Listed, Piece, SourceBatch, open_source
 from masksearch_ray.collection.vacuum import vacuum
 from masksearch_ray.errors import DataError, WorkerError
+from masksearch_ray.model.progress import ProgressStep
 from masksearch_ray.model.tasks import Tasks
 from masksearch_ray.runtime.ray import RayRuntime
 from masksearch_ray.storage import LocalStorage, Storage, open_storage
@@ -171,3 +172,35 @@ def test_limits_are_those_of_a_segment(tasks: Tasks, tmp_path: Path) -> None:
     storage = empty(tmp_path / "made")
     ingest(storage, url, limits=Limits(rows=9), tasks=tasks)
     assert [entry.rows for entry in open_manifest(storage).segments] == [9, 9, 9, 3]
+
+
+def test_indexing_and_clustering_on_ray(ray_instance: None, tmp_path: Path) -> None:
+    images = [n * 7 % 15 for n in range(30)]
+    rows: dict[str, list[Any]] = {"image_id": images, "object_box": [[1, 1, 6, 8]] * 30}
+    asked = "SELECT mask_id, CP(mask, object_box, (0.31, 0.77)) AS n FROM masks ORDER BY n, mask_id"
+    steps: list[ProgressStep] = []
+
+    def keep(step: ProgressStep) -> None:
+        steps.append(step)
+
+    with ms.create(str(tmp_path / "made"), runtime="ray") as col:
+        for first in range(0, 30, 10):
+            here = slice(first, first + 10)
+            col.append(
+                np.stack([mask_of(n) for n in range(30)][here]),
+                {name: values[here] for name, values in rows.items()},
+            )
+        before = col.sql(asked).table
+        built = col.build_index(bins=256, progress=keep)
+        assert (built.built, built.segments, built.nodes) == (3, 3, 1)
+        assert (steps[-1].done, steps[-1].total, steps[-1].nodes) == (30, 30, 1)
+        assert col.sql(asked).table.equals(before)
+        assert col.build_index(bins=256).built == 0
+        report = col.compact(cluster_by="image_id", progress=keep)
+        assert (report.merged, report.written, report.rows) == (3, 1, 30)
+        assert col.sql(asked).table.equals(before)
+        assert col.compact(cluster_by="image_id").merged == 0
+        found = col.sql("SELECT image_id FROM masks").table["image_id"].to_pylist()
+    assert sorted(found) == sorted(images)
+    (segment,) = open_manifest(open_storage(str(tmp_path / "made"))).segments
+    assert (segment.image_min, segment.image_max) == (0, 14)
