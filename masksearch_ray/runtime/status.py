@@ -22,7 +22,7 @@ class NodeStatus:
     host : str
         Its address.
     cpus, cpus_free : float
-        As Ray counts them; our workers hold none, so they are free beside them.
+        As Ray counts them; our workers hold one each on a cluster, none on a private instance.
     memory, memory_free : int
         Bytes that tasks may be promised, and those that are not.
     workers : int

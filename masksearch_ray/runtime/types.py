@@ -147,7 +147,7 @@ class WorkerReport:
     node : str
         Id of its node.
     host : str
-        Address of its node.
+        Name of its machine.
     pid : int
     shards : tuple of ShardHeld
     queries : tuple of RunningQuery

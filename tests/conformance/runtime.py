@@ -28,8 +28,8 @@ from masksearch_ray.errors import (
 )
 from masksearch_ray.execute.partials import Filter, Finished, Offer, Partial, Ranked, RowsFound, Top
 from masksearch_ray.runtime.control import QueryControl
-from masksearch_ray.runtime.types import Pool, Runtime
-from tests.conformance.pools import Opened, make_collection, source_of
+from masksearch_ray.runtime.types import Pool, Runtime, ShardTask
+from tests.conformance.pools import Opened, make_collection, parse_text, source_of
 
 LABELS = ["cat", "dog", "eel", "fox"]
 N, SIDE, SEGMENTS = 240, 16, 5
@@ -235,8 +235,11 @@ class RuntimeTests:
             assert caught.value.object.endswith("tiles.bin")
 
     def test_a_version_that_is_not_there(self, runtime: Runtime, url: str) -> None:
+        # Workers are not waited for before a query is asked.
         with pytest.raises(NotFoundError):
-            runtime.pool(source_of(url, version=77))
+            pool = runtime.pool(source_of(url, version=77))
+            task = ShardTask("query", parse_text(url, "SELECT mask_id FROM masks"), Filter())
+            list(pool.send({0: task}, QueryControl()))
 
     def test_an_error_that_only_the_rows_show(self, runtime: Runtime, tmp_path: Path) -> None:
         url = str(tmp_path / "mixed")

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from masksearch_ray.errors import QueryCancelledError, QueryTimeoutError
-from masksearch_ray.execute.partials import Filter, Finished, RowsFound
-from masksearch_ray.runtime.ray.actor import Errand, Reply, Shard, ShardActor
-from masksearch_ray.runtime.reading import open_reader
+from masksearch_ray.execute.partials import Filter, Finished, Partial, RowsFound
+from masksearch_ray.runtime.ray.actor import ShardActor
+from masksearch_ray.runtime.ray.errand import Errand, Lost, Reply, Shard, shards_of
+from masksearch_ray.runtime.ray.running import Running
 from masksearch_ray.runtime.types import ShardTask
+from masksearch_ray.runtime.worker import Worker
 from tests.conformance.pools import parse_text, source_of
-from tests.conformance.runtime import COUNT, SEGMENTS
+from tests.conformance.runtime import COUNT, SEGMENTS, N
 
 
 @pytest.fixture
 def shard(url: str) -> Shard:
-    return Shard("the shard", "key", source_of(url), tuple(range(SEGMENTS)))
+    (shard,) = shards_of(source_of(url), [range(SEGMENTS)])
+    return shard
 
 
 @pytest.fixture
@@ -32,7 +39,7 @@ def errand_on(
     url: str, shard: Shard, name: str, timeout: float | None = None, left: float | None = None
 ) -> Errand:
     query = parse_text(url, f"SELECT mask_id FROM masks WHERE {COUNT} > 22")
-    return Errand(name, shard, ShardTask("query", query, Filter()), timeout, left, None)
+    return Errand(name, "client", shard, ShardTask("query", query, Filter()), timeout, left, None)
 
 
 def replies(actor: ShardActor, errand: Errand) -> Iterator[Reply]:
@@ -51,27 +58,104 @@ def test_the_whole_answer(errand: Errand) -> None:
     assert isinstance(whole[-1], Finished)
 
 
-def test_it_calls_itself_by_its_shard(shard: Shard) -> None:
+def held(actor: Any) -> list[str]:
+    return [shard.label for shard in actor.report().shards]
+
+
+def test_it_holds_what_it_was_asked_about(url: str, shard: Shard) -> None:
     actor: Any = ShardActor()  # Ray types its methods as remote ones
-    assert repr(actor) == "worker without a shard"
-    assert actor.open(shard) is None
-    assert repr(actor) == "the shard"
-    actor.release()
-    assert repr(actor) == "worker without a shard"
+    assert (repr(actor), held(actor)) == ("worker without a shard", [])
+    actor.answer(errand_on(url, shard, "first"))
+    assert repr(actor) == f"worker of shard 1 of 1 of {url}"
+    halves = shards_of(source_of(url), [range(2), range(2, SEGMENTS)])
+    for half in halves:
+        actor.answer(errand_on(url, half, half.label))
+    assert held(actor) == [one.label for one in [shard, *halves]]
+    report = actor.report()
+    assert report.shards[0].rows == N
+    assert (report.queries, report.pid) == ((), os.getpid())
+    assert 0 < report.memory_kept <= report.memory_budget
+    assert report.bytes_read > 0
+    actor.release("somebody else")
+    assert len(held(actor)) == 3
+    actor.release("client")
+    assert held(actor) == []
 
 
-def test_a_late_release_leaves_the_next_shard(url: str, shard: Shard) -> None:
+def test_it_says_what_it_is_at_work_on(errand: Errand) -> None:
     actor: Any = ShardActor()
-    following = Shard("the next shard", "next key", source_of(url), (0,))
-    assert actor.open(shard) is None
-    assert actor.open(following) is None
-    running = replies(actor, errand_on(url, following, "running"))
+    running = replies(actor, errand)
     next(running)
-    actor.release(shard.key)
-    assert repr(actor) == "the next shard"
-    assert [part for reply in running for part in reply][-1:] != []  # type: ignore[union-attr]
-    actor.release(following.key)
-    assert repr(actor) == "worker without a shard"
+    (query,) = actor.report().queries
+    assert (query.id, query.text) == ("query", errand.task.query.text)
+    assert actor.report().idle == 0
+    list(running)
+    assert actor.report().queries == ()
+
+
+def test_shards_of_one_version_share_what_was_read(url: str) -> None:
+    actor: Any = ShardActor()
+    workers = [actor._holdings.worker(s, "client") for s in shards_of(source_of(url), [[0], [1]])]
+    assert workers[0].reader is workers[1].reader
+
+
+def test_memory_is_kept_within_the_budget(url: str, shard: Shard, tmp_path: Path) -> None:
+    actor: Any = ShardActor()
+    other = str(tmp_path / "masks")
+    shutil.copytree(url, other)
+    (second,) = shards_of(source_of(other), [range(SEGMENTS)])
+    actor.answer(errand_on(url, shard, "first"))
+    actor._holdings.budget = 1
+    actor.answer(errand_on(other, second, "second"))
+    assert held(actor) in ([], [second.label])
+    assert isinstance(actor.answer(errand_on(url, shard, "third")), tuple)
+
+
+def test_what_was_handed_on_is_skipped(errand: Errand) -> None:
+    whole = list(replies(ShardActor(), errand))
+    again = list(stream(ShardActor(), replace(errand, skip=1)))
+    assert 0 < len(again) == len(whole) - 1
+    assert [kind_of(reply) for reply in again] == [kind_of(reply) for reply in whole[1:]]
+
+
+def stream(actor: Any, errand: Errand) -> Iterator[Reply]:
+    found: Iterator[Reply] = actor.stream(errand)
+    return found
+
+
+def kind_of(reply: Reply) -> list[object]:
+    assert isinstance(reply, tuple)
+    return [getattr(part, "table", type(part)) for part in reply]
+
+
+def test_out_of_memory(errand: Errand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object) -> Iterator[Partial]:
+        raise MemoryError
+        yield
+
+    actor = ShardActor()
+    monkeypatch.setattr(Worker, "run", run)
+    lost = actor.answer(errand)
+    assert lost == Lost("ran out of memory", memory=True)
+    monkeypatch.undo()
+    assert isinstance(actor.answer(replace(errand, name="again", alone=True)), tuple)
+
+
+def test_a_client_that_is_gone_is_not_worked_for(errand: Errand) -> None:
+    now = 0.0
+    running = Running(lambda: now)
+    with running.stage(errand, lambda query: None) as control:
+        now = 1000.0
+        assert running.idle == 0
+        running.hear("client")
+        now = 1100.0
+        running.stop_abandoned()
+        control.check()
+        now = 1200.0
+        running.stop_abandoned()
+        with pytest.raises(QueryCancelledError):
+            control.check()
+        assert running.idle == 200
 
 
 def test_time_spent_elsewhere_counts(url: str, shard: Shard) -> None:
@@ -85,23 +169,23 @@ def test_stopped_while_it_runs(errand: Errand) -> None:
     actor: Any = ShardActor()
     running = replies(actor, errand)
     next(running)
-    actor.stop("query", "another errand")
-    actor.stop("query", errand.name)
-    assert isinstance(list(running)[-1], QueryCancelledError)
+    actor.stop("another errand")
+    actor.stop(errand.name)
+    assert isinstance(list(running)[-1], Lost)
 
 
 def test_stopped_before_it_arrives(errand: Errand) -> None:
     actor: Any = ShardActor()
-    actor.stop("query", errand.name)
-    assert isinstance(actor.answer(errand), QueryCancelledError)
+    actor.stop(errand.name)
+    assert isinstance(actor.answer(errand), Lost)
 
 
 def test_released_while_it_runs(errand: Errand) -> None:
     actor: Any = ShardActor()
     running = replies(actor, errand)
     next(running)
-    actor.release()
-    assert isinstance(list(running)[-1], QueryCancelledError)
+    actor.release("client")
+    assert isinstance(list(running)[-1], Lost)
 
 
 def test_a_better_threshold_reaches_what_runs(errand: Errand) -> None:
@@ -109,32 +193,26 @@ def test_a_better_threshold_reaches_what_runs(errand: Errand) -> None:
     running = replies(actor, errand)
     next(running)
     actor.raise_threshold("query", ((1, 5), (1, 7)))
-    (held,) = actor._running.values()
-    assert held.control.threshold == ((1, 5), (1, 7))
+    (stage,) = actor._running._stages.values()
+    assert stage.control.threshold == ((1, 5), (1, 7))
     list(running)
-    assert not actor._running
+    assert not actor._running.busy()
 
 
 def test_sent_again_it_takes_the_place_of_the_first(errand: Errand) -> None:
     actor: Any = ShardActor()
     first = replies(actor, errand)
     next(first)
-    (held,) = actor._running.values()
+    (stage,) = actor._running._stages.values()
     answers: list[Reply] = []
     again = threading.Thread(target=lambda: answers.append(actor.answer(errand)))
     again.start()
     with pytest.raises(QueryCancelledError):
         for _ in range(1000):
-            held.control.check()
+            stage.control.check()
             time.sleep(0.01)
     assert not answers
-    assert isinstance(list(first)[-1], QueryCancelledError)
+    assert isinstance(list(first)[-1], Lost)
     again.join(timeout=30)
     ((*_, last),) = [answer for answer in answers if isinstance(answer, tuple)]
     assert isinstance(last, Finished)
-
-
-def test_shards_share_the_memory_of_a_machine(url: str) -> None:
-    alone = open_reader(source_of(url))
-    one_of_four = open_reader(source_of(url), 4)
-    assert one_of_four.recent.budget == alone.recent.budget // 4

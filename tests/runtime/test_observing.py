@@ -92,11 +92,14 @@ def test_status_counts_workers_that_were_replaced(
     assert len(answer) > 0
     assert [(r.outcome, r.worker_restarts, r.workers, r.nodes) for r in records] == [
         ("ok", 0, 2, 1),
-        ("ok", 1, 2, 1),
+        ("ok", 1, 1, 1),
     ]
-    assert f"of {url}: its worker was lost, another has taken its place" in caplog.text
-    after = {w.name: w for w in ms.cluster_status(url=url).workers}
-    assert {name: w.restarts - before[name].restarts for name, w in after.items()} == {
+    assert f"of {url}: its worker became unavailable; another does its stage" in caplog.text
+    for _ in range(100):  # the answer came from the other one; this one is being replaced
+        after = {w.name: w for w in ms.cluster_status().workers}
+        if after[lost.name].report is not None:
+            break
+    assert {name: after[name].restarts - w.restarts for name, w in before.items()} == {
         name: int(name == lost.name) for name in before
     }
 

@@ -8,6 +8,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from masksearch_ray.errors import QueryTimeoutError, WorkerError
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.ray import RayRuntime, pulse
 from masksearch_ray.runtime.ray.pool import RayPool
+from masksearch_ray.runtime.ray.terms import Patience
 from masksearch_ray.runtime.types import Runtime
 from tests.conformance.pools import Opened, source_of
 from tests.conformance.runtime import COUNT, SLOW, N, RuntimeTests, above
@@ -42,8 +44,9 @@ def pool_of(opened: Opened) -> RayPool:
 
 
 def process_of(opened: Opened, shard: int) -> int:
-    asked = pool_of(opened)._actors[shard].__ray_call__.remote(lambda actor: os.getpid())
-    number: int = ray.get(asked)
+    # It may be about to be started anew.
+    ask = pool_of(opened)._actors[shard].__ray_call__.options(max_task_retries=-1)
+    number: int = ray.get(ask.remote(lambda actor: os.getpid()))
     return number
 
 
@@ -66,14 +69,9 @@ def test_workers_that_die_in_the_middle(opened: Opened) -> None:
     assert sorted(i for table in tables for i in table["mask_id"].to_pylist()) == list(range(N))
 
 
-def test_a_worker_that_cannot_be_replaced(runtime: Runtime, url: str) -> None:
-    with Opened(runtime, url) as opened:
-        ray.kill(pool_of(opened)._actors[1])
-        with pytest.raises(WorkerError, match=f"shard 2 of 2 of {url}: its worker died"):
-            opened.ask(ALL)
-    # The next pool does not get it.
-    with Opened(runtime, url) as opened:
-        assert opened.ask(ALL).num_rows == N
+def test_a_worker_that_was_ended_for_good_is_replaced(opened: Opened) -> None:
+    ray.kill(pool_of(opened)._actors[1])
+    assert opened.ask(SOME)["mask_id"].to_pylist() == above(22)
 
 
 @contextmanager
@@ -86,11 +84,31 @@ def frozen(opened: Opened, shard: int) -> Iterator[None]:
         os.kill(process, signal.SIGCONT)
 
 
-def test_a_worker_that_does_not_answer(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    crew = pool_of(opened)._crew
     monkeypatch.setattr(pulse, "_EVERY", 0.2)
-    monkeypatch.setattr(pulse, "_PATIENCE", 1.0)
-    with frozen(opened, 1), pytest.raises(WorkerError, match=r"shard 2 of 2 .* does not answer"):
+    monkeypatch.setattr(crew, "terms", replace(crew.terms, patience=Patience(1.0, 1.0, 1.0, 1.0)))
+
+
+def test_another_does_what_a_worker_does_not_answer(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert opened.ask(ALL).num_rows == N
+    impatient(opened, monkeypatch)
+    with frozen(opened, 1):
+        assert opened.ask(SOME)["mask_id"].to_pylist() == above(22)
+
+
+def test_no_worker_answers(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert opened.ask(ALL).num_rows == N
+    impatient(opened, monkeypatch)
+    with (
+        frozen(opened, 0),
+        frozen(opened, 1),
+        pytest.raises(WorkerError, match=r"shard . of . .* does not answer, and no worker took"),
+    ):
         opened.ask(ALL)
+    monkeypatch.undo()
     assert opened.ask(ALL).num_rows == N
 
 
@@ -105,7 +123,6 @@ def test_a_worker_that_is_busy_for_long_is_waited_for(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pulse, "_EVERY", 0.1)
-    monkeypatch.setattr(pulse, "_PATIENCE", 5.0)
     assert opened.ask(SLOW).num_rows == 39
 
 
@@ -123,14 +140,23 @@ def test_more_answers_left_unread_than_stages_run_at_a_time(opened: Opened) -> N
 
 def test_a_failure_that_is_not_ours_names_the_shard(opened: Opened) -> None:
     for actor in pool_of(opened)._actors:
-        ray.get(actor.__ray_call__.remote(lambda actor: setattr(actor, "_own", None)))
+        ray.get(actor.__ray_call__.remote(lambda actor: setattr(actor, "_partials", None)))
     try:
         with pytest.raises(WorkerError, match=r"shard . of 2 of .*: its worker failed: TypeError"):
             opened.ask(ALL)
     finally:
         for actor in pool_of(opened)._actors:
-            ray.get(actor.__ray_call__.remote(lambda actor: delattr(actor, "_own")))
+            ray.get(actor.__ray_call__.remote(lambda actor: delattr(actor, "_partials")))
     assert opened.ask(ALL).num_rows == N
+
+
+def test_workers_report(runtime: RayRuntime, opened: Opened) -> None:
+    assert opened.ask(ALL).num_rows == N
+    reports = runtime.reports()
+    assert {report.pid for report in reports} == {process_of(opened, n) for n in range(2)}
+    held = [shard for report in reports for shard in report.shards]
+    assert sum(shard.rows for shard in held) >= N
+    assert {report.node for report in reports} == {ray.get_runtime_context().get_node_id()}
 
 
 # -- Ray itself --------------------------------------------------------------------------------

@@ -1,139 +1,69 @@
-"""The actor: a worker and its shard in a process of Ray's."""
+"""The actor: a worker in a process of Ray's, which holds shards and runs stages on them."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pyarrow as pa
 import ray
 
-from masksearch_ray.errors import MaskSearchError
+from masksearch_ray.collection.recent import default_budget
+from masksearch_ray.errors import MaskSearchError, QueryCancelledError
 from masksearch_ray.execute.ordering import Threshold
-from masksearch_ray.execute.partials import Finished, Partial, RowsFound
+from masksearch_ray.execute.partials import Partial, RowsFound
 from masksearch_ray.model.logs import log_to_stderr
-from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.ray.errand import Errand, Lost, Reply
+from masksearch_ray.runtime.ray.holdings import Holdings
 from masksearch_ray.runtime.ray.metrics import measure_worker
-from masksearch_ray.runtime.ray.report import actor_name, node_id, report_of, was_replaced
-from masksearch_ray.runtime.reading import open_reader
-from masksearch_ray.runtime.types import CollectionSource, RunningQuery, ShardTask, WorkerReport
-from masksearch_ray.runtime.worker import Place, Worker
+from masksearch_ray.runtime.ray.report import actor_name, end_actor, node_id, report_of
+from masksearch_ray.runtime.ray.running import Running
+from masksearch_ray.runtime.turnstile import Turnstile, in_turns
+from masksearch_ray.runtime.types import WorkerReport
 
-__all__ = ["CONTROL", "Errand", "Reply", "Shard", "ShardActor"]
-
-_log = logging.getLogger("masksearch_ray.runtime")
+__all__ = ["CONTROL", "ShardActor"]
 
 CONTROL = "control"  # calls of this group overtake the stages that run
 _AHEAD = 8  # answers that a shard may be ahead of the reader before it is held back
-_KEPT_STOPS = 256
-_PATIENCE = 5.0  # seconds that a stage waits for an earlier one that was told to stop
-
-Reply = tuple[Partial, ...] | MaskSearchError
-"""What an actor answers: partials, or an error of ours as a value."""
-
-
-@dataclass(frozen=True, eq=False)
-class Shard:
-    """What an actor is given to own.
-
-    Parameters
-    ----------
-    label : str
-        Its name, for people.
-    key : str
-        Its name, unique.
-    source : CollectionSource
-    segments : tuple of int
-        Positions in the manifest.
-    shards : int
-        Of the collection; their actors may all lie on one machine.
-    log_level : str
-        Of whoever asks: log lines of workers go to Ray's logs from this level on.
-    """
-
-    label: str
-    key: str
-    source: CollectionSource
-    segments: tuple[int, ...]
-    shards: int = 1
-    log_level: str = "warning"
-
-
-@dataclass(frozen=True, eq=False)
-class Errand:
-    """One stage as it is sent to an actor.
-
-    Parameters
-    ----------
-    name : str
-        By which it can be stopped.
-    shard : Shard
-        Given with every errand: an actor that was started anew opens it again.
-    task : ShardTask
-    timeout, left : float or None
-        The query's time limit and what was left of it when this was sent, in seconds.
-    threshold : Threshold or None
-        The best known when this was sent.
-    """
-
-    name: str
-    shard: Shard
-    task: ShardTask
-    timeout: float | None
-    left: float | None
-    threshold: Threshold | None
-
-    def control(self) -> QueryControl:
-        """Control of the query on the actor's side."""
-        if self.timeout is None or self.left is None:
-            return QueryControl(None, self.threshold)
-        spent = self.timeout - self.left
-        return QueryControl(self.timeout, self.threshold, _start=time.monotonic() - spent)
-
-
-@dataclass(eq=False)
-class _Running:
-    errand: Errand
-    control: QueryControl
-    began: float = field(default_factory=time.monotonic)
-    ended: threading.Event = field(default_factory=threading.Event)
+_AT_WORK = 4  # stages that work at a time; others wait for their turn
+_LOOK = 1.0  # seconds between looks at whether the worker is needed still
 
 
 class ShardActor:
-    """One shard at a time: what its worker yields is streamed to the caller."""
+    """Holds shards and streams to callers what their workers yield.
 
-    def __init__(self) -> None:
-        pa.set_cpu_count(1)  # other shards use the other cores
-        self._shard: Shard | None = None
-        self._worker: Worker | None = None
-        self._opening = threading.Lock()
-        self._lock = threading.Lock()
-        self._running: dict[str, _Running] = {}
-        self._stopped: OrderedDict[str, None] = OrderedDict()
-        self._began = self._used = time.monotonic()
+    Parameters
+    ----------
+    budget : int, optional
+        Bytes that may be kept of what was read; by default as the machine's memory allows.
+    keep_alive : float, optional
+        Seconds without use after which the worker ends itself; None: it is ended by others.
+    """
+
+    def __init__(self, budget: int | None = None, keep_alive: float | None = None) -> None:
+        pa.set_cpu_count(1)  # other workers use the other cores
+        budget = default_budget() if budget is None else budget
+        self._holdings = Holdings(budget, actor_name(), node_id())
+        self._running = Running()
+        self._turnstile = Turnstile(_AT_WORK)
+        self._one_by_one = Turnstile(1)  # for what took too much memory elsewhere
+        self._keep_alive = keep_alive
+        self._began = time.monotonic()
+        measure_worker(self._report())
+        if keep_alive is not None:
+            threading.Thread(target=self._wait_for_the_end, daemon=True).start()
 
     def __repr__(self) -> str:
-        return "worker without a shard" if self._shard is None else self._shard.label
-
-    def open(self, shard: Shard) -> MaskSearchError | None:
-        """Own a shard; the error if it cannot be opened."""
-        try:
-            self._own(shard)
-        except MaskSearchError as error:
-            return error
-        measure_worker(self._report())
-        return None
+        held = self._holdings.held()
+        return f"worker of {held[-1][0].label}" if held else "worker without a shard"
 
     def answer(self, errand: Errand) -> Reply:
         """Run a stage and give its whole answer."""
         whole: list[Partial] = []
         for reply in self._replies(errand):
-            if isinstance(reply, MaskSearchError):
+            if not isinstance(reply, tuple):
                 return reply
             whole += reply
         return tuple(whole)
@@ -141,127 +71,90 @@ class ShardActor:
     @ray.method(num_returns="streaming", _generator_backpressure_num_objects=_AHEAD)
     def stream(self, errand: Errand) -> Iterator[Reply]:
         """Run a stage; rows are handed out as they are found, all else at the end."""
-        yield from self._replies(errand)
+        for number, reply in enumerate(self._replies(errand)):
+            if number >= errand.skip or not isinstance(reply, tuple):
+                yield reply
 
     @ray.method(concurrency_group=CONTROL)
     def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
-        """Tell the running stage of a query a better threshold."""
-        with self._lock:
-            running = self._running.get(query_id)
-        if running is not None:
-            running.control.threshold = threshold
+        """Tell the running stages of a query a better threshold."""
+        self._running.raise_threshold(query_id, threshold)
 
     @ray.method(concurrency_group=CONTROL)
-    def stop(self, query_id: str, name: str) -> None:
+    def stop(self, name: str) -> None:
         """Stop an errand, also one that has yet to arrive."""
-        with self._lock:
-            self._stopped[name] = None
-            while len(self._stopped) > _KEPT_STOPS:
-                self._stopped.popitem(last=False)
-            running = self._running.get(query_id)
-        if running is not None and running.errand.name == name:
-            running.control.cancel()
+        self._running.stop(name)
 
     @ray.method(concurrency_group=CONTROL)
     def forget(self, query_id: str) -> None:
         """Drop the state of a query."""
-        worker = self._worker
-        if worker is not None:
-            worker.forget(query_id)
+        self._holdings.forget(query_id)
 
     @ray.method(concurrency_group=CONTROL)
-    def release(self, key: str | None = None) -> None:
-        """Stop what runs on a shard and drop it; any shard without a `key`.
-
-        This call may come late, when the actor owns the next shard already; that one stays.
-        """
-        with self._lock:
-            running = [r for r in self._running.values() if key in (None, r.errand.shard.key)]
-        for one in running:
-            one.control.cancel()
-        with self._opening:
-            if self._shard is not None and key in (None, self._shard.key):
-                self._shard = self._worker = None
+    def release(self, client: str) -> None:
+        """Stop what runs for a client, and drop what is held for it alone."""
+        self._running.stop_client(client)
+        keep = self._keep_alive is not None
+        self._holdings.release(client, self._running.busy(), keep=keep)
         measure_worker(self._report())
 
     @ray.method(concurrency_group=CONTROL)
-    def ping(self) -> None:
-        """Show that the actor lives."""
+    def ping(self, client: str = "", keep_alive: float | None = None) -> None:
+        """Show that the worker lives, to a client that shows that it does."""
+        if self._keep_alive is not None and keep_alive is not None:
+            self._keep_alive = max(self._keep_alive, keep_alive)
+        if client:
+            self._running.hear(client)
 
     @ray.method(concurrency_group=CONTROL)
     def report(self) -> WorkerReport:
-        """What it holds and does."""
+        """Say what the worker holds and does."""
         return self._report()
 
     def _report(self) -> WorkerReport:
-        now = time.monotonic()
-        shard, worker = self._shard, self._worker
-        with self._lock:
-            running = [
-                RunningQuery(r.errand.task.query_id, r.errand.task.query.text, now - r.began)
-                for r in self._running.values()
-            ]
-        held = [] if shard is None or worker is None else [(shard, worker)]
-        return report_of(held, running, now - self._began, now - self._used)
+        return report_of(
+            self._holdings.held(),
+            self._running.queries(),
+            time.monotonic() - self._began,
+            self._running.idle,
+            self._holdings.budget,
+        )
 
     def _replies(self, errand: Errand) -> Iterator[Reply]:
-        held: list[Partial] = []
-        replaced = self._worker is None and was_replaced()
         try:
-            worker = self._own(errand.shard)
-            with self._alone(errand, worker) as control:
-                for partial in worker.run(errand.task, control):
-                    held.append(_counted(partial) if replaced else partial)
-                    if isinstance(partial, RowsFound):
-                        yield tuple(held)
-                        held = []
-            yield tuple(held)
+            yield from self._partials(errand)
+        except QueryCancelledError as error:
+            # Whoever asked for that does not listen; whoever did not will ask somebody else.
+            yield Lost(f"stopped its work ({error})")
         except MaskSearchError as error:
             yield error
+        except MemoryError:
+            # What is kept can be read again; the next try may have all of it.
+            self._holdings.trim(self._running.busy(), 0)
+            yield Lost("ran out of memory", memory=True)
 
-    def _own(self, shard: Shard) -> Worker:
-        log_to_stderr(shard.log_level)
-        with self._opening:
-            if self._worker is None or self._shard is None or self._shard.key != shard.key:
-                reader = open_reader(shard.source, shard.shards)
-                place = Place(actor_name(), node_id(), shard.label)
-                self._worker = Worker(reader, shard.segments, place)
-                self._shard = shard
-                _log.info("opened %s", shard.label)
-            return self._worker
+    def _partials(self, errand: Errand) -> Iterator[tuple[Partial, ...]]:
+        held: list[Partial] = []
+        log_to_stderr(errand.log_level)
+        worker = self._holdings.worker(errand.shard, errand.client)
+        with self._running.stage(errand, worker.forget) as control:
+            if errand.alone:
+                self._holdings.trim(self._running.busy(), 0)
+            turnstile = self._one_by_one if errand.alone else self._turnstile
+            turn = turnstile.turn(errand.task.query_id)
+            for found in in_turns(partial(worker.run, errand.task), control, turn):
+                held.append(found)
+                if isinstance(found, RowsFound):
+                    yield tuple(held)
+                    held = []
+        self._holdings.trim(self._running.busy())
+        measure_worker(self._report())
+        yield tuple(held)
 
-    @contextmanager
-    def _alone(self, errand: Errand, worker: Worker) -> Iterator[QueryControl]:
-        """Run one errand of a query at a time, as its stages share state.
-
-        A second one finds a first only if that was abandoned, or if Ray lost sight of it and sent
-        it again; either way nobody waits for the first, and its state is left half-way.
-        """
-        query_id = errand.task.query_id
-        running = _Running(errand, errand.control())
-        with self._lock:
-            earlier = self._running.get(query_id)
-            self._running[query_id] = running
-            if errand.name in self._stopped:
-                running.control.cancel()
-        try:
-            if earlier is not None:
-                earlier.control.cancel()
-                # One whose reader is gone may be held back for good; it keeps its own state.
-                earlier.ended.wait(_PATIENCE)
-                worker.forget(query_id)
-            yield running.control
-        finally:
-            running.ended.set()
-            self._used = time.monotonic()
-            with self._lock:
-                if self._running.get(query_id) is running:
-                    del self._running[query_id]
-            measure_worker(self._report())
-
-
-def _counted(partial: Partial) -> Partial:
-    """Let statistics say that the worker took the place of a lost one."""
-    if isinstance(partial, Finished):
-        return Finished(replace(partial.stats, restarts=1))
-    return partial
+    def _wait_for_the_end(self) -> None:
+        while True:
+            time.sleep(_LOOK)
+            self._running.stop_abandoned()
+            if self._keep_alive is not None and self._running.idle > self._keep_alive:
+                end_actor()
+                return

@@ -1,107 +1,210 @@
-"""The actors of a runtime: started when first needed, then handed from pool to pool."""
+"""The workers of a runtime: started when first needed, shared by its pools, replaced when lost."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import threading
+import time
 import uuid
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorDiedError, RayError
 
+from masksearch_ray._version import __version__
 from masksearch_ray.runtime.ray.actor import CONTROL, ShardActor
 from masksearch_ray.runtime.ray.instance import current_session
 from masksearch_ray.runtime.ray.names import worker_name
+from masksearch_ray.runtime.ray.terms import Terms
+from masksearch_ray.runtime.types import WorkerReport
 
-__all__ = ["Crew"]
+__all__ = ["NAMESPACE", "Crew", "Member"]
 
-_CONCURRENCY = 4  # stages of several queries that an actor runs at a time
-# Times that a stage is sent again because its worker died. It gives the same partials in the same
-# order, of which Ray leaves out those that were handed over.
-_RETRIES = 2
-_PARTING = 2.0  # seconds that actors have to let go of what they do
+NAMESPACE = "masksearch"
+"""Ray namespace of workers that outlive the process that started them."""
+
+_THREADS = 32  # stages that a worker has begun; more wait in line
+_AGAIN = 0.5  # seconds between tries to reach a worker
+_PARTING = 2.0  # seconds that workers have to let go of what they do
+
+
+@dataclass(eq=False)
+class Member:
+    """A worker as this process knows it.
+
+    Parameters
+    ----------
+    name : str
+        Its name in Ray.
+    state : {"ended", "starting", "living", "away"}
+    since : float
+        When it came to be so, by the monotonic clock.
+    actor : ActorHandle
+    asked : ObjectRef or None
+        Its answer to whether it lives, if that is awaited.
+    next : float
+        When to ask.
+    """
+
+    name: str
+    state: Literal["ended", "starting", "living", "away"] = "ended"
+    since: float = 0.0
+    actor: Any = None
+    asked: Any = None
+    next: float = 0.0
 
 
 class Crew:
-    """Actors of one runtime.
+    """Workers of one runtime, numbered; a pool uses as many of the first as it wants.
 
-    Starting a process and loading the engine takes seconds, so an actor whose pool is closed
-    waits for the next one, which comes with every new version of a collection.
+    Starting a process and loading the engine takes seconds, so workers are not ended with the
+    pool that asked for them: the next comes with every new version of a collection.
+
+    Parameters
+    ----------
+    terms : Terms
     """
 
-    def __init__(self) -> None:
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
         self._lock = threading.Lock()
-        self._idle: list[Any] = []
-        self._all: list[Any] = []
-        self._numbers = itertools.count(1)
-        self._name = uuid.uuid4().hex[:8]  # names of actors are unique in a cluster
+        self._members: list[Member] = []
+        self._rounds = 0
         self._session = current_session()
+        # Workers that stay are found again by their names, by processes with the same code.
+        own, shared = uuid.uuid4().hex[:8], f"kept by masksearch {__version__}"
+        self._session_name = own if terms.keep_alive is None else shared
+        remote: Any = ray.remote  # its types lack what actors take
+        self._kind = remote(concurrency_groups={CONTROL: 2}, max_concurrency=_THREADS)(ShardActor)
 
     @property
     def valid(self) -> bool:
-        """Whether Ray still is what it was when the actors were started."""
+        """Whether Ray still is what it was when the workers were started."""
         return self._session is not None and current_session() == self._session
 
-    def take(self, count: int) -> list[Any]:
-        """Actors without a shard."""
+    def take(self, count: int) -> list[Member]:
+        """Ask for so many workers, without waiting for them."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        living = _living(idle)
-        self.dismiss([actor for actor in idle if actor not in living])
-        started = [self._start() for _ in range(count - len(living))]
-        with self._lock:
-            self._all += started
-            self._idle += living[count:]
-        return living[:count] + started
+            for number in range(len(self._members) + 1, count + 1):
+                self._members.append(Member(worker_name(number, self._session_name)))
+            for member in self._members[:count]:
+                if member.state == "ended":
+                    self._start(member)
+            return self._members[:count]
 
-    def give_back(self, actors: list[Any], keys: list[str]) -> None:
-        """Take back actors, and the shards of these keys, from a pool that is closed."""
-        if self.valid:
-            for actor, key in zip(actors, keys, strict=True):
-                actor.release.options(num_returns=0, max_task_retries=0).remote(key)
-            with self._lock:
-                self._idle += actors
-
-    def dismiss(self, actors: list[Any]) -> None:
-        """End actors that failed."""
+    def look(self, members: Sequence[Member]) -> list[Member]:
+        """See which workers live now, without waiting; start anew those that ended."""
         with self._lock:
-            self._all = [actor for actor in self._all if actor not in actors]
-        for actor in actors:
-            ray.kill(actor)
+            asked = {member.asked: member for member in members if member.asked is not None}
+            if asked:
+                ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=0)
+                for answer in ready:
+                    self._hear(asked[answer], answer)
+            now = time.monotonic()
+            for member in members:
+                if member.state == "ended":
+                    self._start(member)
+                elif member.state != "living" and member.asked is None and now >= member.next:
+                    self._ask(member)
+            return [member for member in members if member.state == "living"]
+
+    def lost(self, member: Member, actor: Any, error: RayError | None) -> None:
+        """Note that a worker failed; it is asked for until it, or its replacement, answers."""
+        with self._lock:
+            if member.actor is actor and member.state == "living":
+                self._away(member, error)
+
+    def begin(self) -> None:
+        """Note that a round trip begins."""
+        with self._lock:
+            self._rounds += 1
+
+    def end(self) -> None:
+        """Note that it has ended."""
+        with self._lock:
+            self._rounds -= 1
+
+    def relieve(self) -> None:
+        """Give CPUs back that idle workers hold; they start anew when they are needed."""
+        with self._lock:
+            if self.terms.hold and self.terms.keep_alive is None and not self._rounds:
+                self._dismiss()
+
+    def reports(self, timeout: float = _PARTING) -> list[WorkerReport]:
+        """Ask all workers what they hold and do; those that do not answer in time are left out."""
+        with self._lock:
+            actors = [member.actor for member in self._members if member.state == "living"]
+        asked = [actor.report.remote() for actor in actors]
+        found = []
+        ready, _ = ray.wait(asked, num_returns=len(asked), timeout=timeout) if asked else ([], [])
+        for answer in ready:
+            with contextlib.suppress(RayError):
+                found.append(ray.get(answer))
+        return found
 
     def close(self) -> None:
-        """End all actors."""
-        if self.valid:
+        """End all workers, but those that are to stay."""
+        with self._lock:
+            if self.valid and self.terms.keep_alive is None:
+                self._dismiss()
+            self._members, self._session = [], None
+
+    def _dismiss(self) -> None:
+        there = [member for member in self._members if member.actor is not None]
+        # Let go first: a worker that is killed at work leaves files half written.
+        parting = [member.actor.ping.remote() for member in there if member.state == "living"]
+        if parting:
+            ray.wait(parting, num_returns=len(parting), timeout=_PARTING)
+        for member in there:
             with contextlib.suppress(RayError):
-                parting = [actor.release.remote() for actor in self._all]
-                ray.wait(parting, num_returns=len(parting), timeout=_PARTING)
-            self.dismiss(list(self._all))
-        self._idle, self._session = [], None
+                ray.kill(member.actor)
+            member.actor = member.asked = None
+            self._now(member, "ended")
 
-    def _start(self) -> Any:
-        remote: Any = ray.remote  # its types lack what actors take
-        kind = remote(concurrency_groups={CONTROL: 1}, max_concurrency=_CONCURRENCY)(ShardActor)
-        # The default demand: a CPU is needed to be placed, none is held; so sessions left open
-        # do not keep others from starting.
-        return kind.options(
-            name=worker_name(next(self._numbers), self._name),
-            scheduling_strategy="SPREAD",
-            max_restarts=-1,
-            max_task_retries=_RETRIES,
-        ).remote()
+    def _start(self, member: Member) -> None:
+        terms = self.terms
+        options: dict[str, Any] = {
+            "name": member.name,
+            "get_if_exists": True,
+            "scheduling_strategy": "SPREAD",
+            "max_restarts": -1,
+            # Sent again by us: Ray would wait for as long as a cluster has no room.
+            "max_task_retries": 0,
+        }
+        if terms.hold:
+            options["num_cpus"] = 1
+        if terms.memory is not None:
+            options["memory"] = terms.memory
+        if terms.keep_alive is not None:
+            options |= {"namespace": NAMESPACE, "lifetime": "detached"}
+        member.actor = self._kind.options(**options).remote(terms.budget, terms.keep_alive)
+        self._now(member, "starting")
+        self._ask(member)
 
+    def _ask(self, member: Member) -> None:
+        member.asked = member.actor.ping.remote("", self.terms.keep_alive)
 
-def _living(actors: list[Any]) -> list[Any]:
-    """Those that answer at once: who died while idle is not worth waiting for."""
-    pings = {actor.ping.options(max_task_retries=0).remote(): actor for actor in actors}
-    if not pings:
-        return []
-    answered, _ = ray.wait(list(pings), num_returns=len(pings), timeout=_PARTING)
-    living = []
-    for ping in answered:
-        with contextlib.suppress(RayError):
-            ray.get(ping)
-            living.append(pings[ping])
-    return living
+    def _hear(self, member: Member, answer: Any) -> None:
+        member.asked = None
+        member.next = time.monotonic() + _AGAIN
+        try:
+            ray.get(answer)
+        except RayError as error:
+            if isinstance(error, ActorDiedError):
+                self._away(member, error)
+        else:
+            self._now(member, "living")
+
+    def _away(self, member: Member, error: RayError | None) -> None:
+        if isinstance(error, ActorDiedError):
+            # It will not come back; `look` starts another, but not again and again at once.
+            member.actor, member.asked = None, None
+            self._start(member)
+            return
+        self._now(member, "away")
+        self._ask(member)
+
+    def _now(self, member: Member, state: Literal["ended", "starting", "living", "away"]) -> None:
+        member.state, member.since = state, time.monotonic()

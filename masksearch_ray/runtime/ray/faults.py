@@ -16,7 +16,9 @@ from ray.exceptions import (
 
 from masksearch_ray.errors import WorkerError
 
-__all__ = ["worker_error"]
+__all__ = ["is_memory", "reason_of", "worker_error"]
+
+_LOW = "running low on memory"  # what Ray's memory monitor says of those that it ends
 
 
 def worker_error(error: RayError, shard: str) -> WorkerError:
@@ -31,20 +33,28 @@ def worker_error(error: RayError, shard: str) -> WorkerError:
     if isinstance(error, RayTaskError):
         cause = error.cause
         found = WorkerError(f"{shard}: its worker failed: {type(cause).__name__}: {cause}")
-        found.add_note(str(error))
-        return found
-    if isinstance(error, OutOfMemoryError):
-        what = "its worker was stopped because the machine ran out of memory"
-    elif isinstance(error, ActorDiedError | WorkerCrashedError):
-        what = "its worker died"
-    elif isinstance(error, NodeDiedError | LocalRayletDiedError):
-        what = "its node died"
-    elif isinstance(error, ActorUnavailableError):
-        what = "its worker became unavailable"
-    elif isinstance(error, GetTimeoutError):
-        what = "its worker was not ready in time"
     else:
-        what = f"its worker's answer was lost ({type(error).__name__})"
-    found = WorkerError(f"{shard}: {what} and could not be replaced")
+        found = WorkerError(f"{shard}: its worker {reason_of(error)} and could not be replaced")
     found.add_note(str(error))
     return found
+
+
+def reason_of(error: RayError) -> str:
+    """What befell a worker, to follow "its worker"."""
+    if is_memory(error):
+        return "was stopped because the machine ran out of memory"
+    if isinstance(error, ActorDiedError | WorkerCrashedError):
+        return "died"
+    if isinstance(error, NodeDiedError | LocalRayletDiedError):
+        return "died with its node"
+    if isinstance(error, ActorUnavailableError):
+        return "became unavailable"
+    if isinstance(error, GetTimeoutError):
+        return "did not hand over its answer in time"
+    return f"gave an answer that was lost ({type(error).__name__})"
+
+
+def is_memory(error: RayError) -> bool:
+    """Whether a worker failed for want of memory."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return isinstance(cause, OutOfMemoryError | MemoryError) or _LOW in str(error)

@@ -15,7 +15,7 @@ from typing import Any
 
 from masksearch_ray.errors import InputError, WorkerError
 
-__all__ = ["Instance", "attach", "current_session", "detach"]
+__all__ = ["Instance", "attach", "current_session", "detach", "started_here"]
 
 _OBJECT_STORE = 200 * 1024**2  # partials are small; pixels never travel
 _LONGEST_FOLDER = 40  # Ray's sockets lie some 60 characters below, and their paths end at 107
@@ -65,6 +65,14 @@ def current_session() -> str | None:
     return f"{context.gcs_address} {context.get_job_id()}"
 
 
+def started_here() -> bool:
+    """Whether Ray runs on this machine only, for this process, which started it."""
+    from ray._private import worker  # nothing public tells
+
+    node = worker._global_node
+    return node is not None and bool(node.head)
+
+
 def attach(address: str | None) -> Instance | None:
     """Make sure that this process is connected to Ray.
 
@@ -81,18 +89,26 @@ def attach(address: str | None) -> Instance | None:
     Raises
     ------
     InputError
-        If that is no address.
+        If that is no address, or Ray is initialised with another one in this process.
     WorkerError
         If the cluster cannot be reached, or Ray does not start.
     """
     global _made
+    wanted = address
     address = address or os.environ.get("RAY_ADDRESS") or "local"
+    if address.startswith("ray://"):
+        raise InputError(
+            f"{address}: Ray's client protocol cannot stream answers; run this on the cluster "
+            "(ray job submit), or give the address of its head, HOST:6379"
+        )
     # Around the first import of Ray, too, which reads some of it.
     with _lock, _environment(_PRIVATE if address == "local" else {}):
         session = current_session()
         if session is None:
             _made = _start(address)
-        elif _made is None or _made.session != session:
+        else:
+            _check_same(wanted, session)
+        if _made is None or _made.session != current_session():
             return None
         _made.users += 1
         return _made
@@ -112,6 +128,30 @@ def detach(instance: Instance) -> None:
             shutil.rmtree(instance.folder, ignore_errors=True)
 
 
+def _check_same(wanted: str | None, session: str) -> None:
+    """Refuse an address that is not the one that this process is connected to."""
+    connected = session.partition(" ")[0]
+    if wanted in (None, "auto"):
+        return
+    if wanted == "local":
+        if started_here():
+            return
+    elif _resolved(str(wanted)) == _resolved(connected):
+        return
+    raise InputError(
+        f"{wanted}: this process is connected to Ray at {connected} already; "
+        "leave the address out, or call ray.shutdown() first"
+    )
+
+
+def _resolved(address: str) -> tuple[str, str]:
+    host, _, port = address.rpartition(":")
+    try:
+        return socket.gethostbyname(host.strip("[]")), port
+    except OSError:
+        return host, port
+
+
 def _start(address: str) -> Instance:
     folder = None
     try:
@@ -124,7 +164,7 @@ def _start(address: str) -> Instance:
                 _temp_dir=folder,
             )
         else:
-            _knock(address)
+            _knock(_found(address))
             _init(address)
     except (RuntimeError, ValueError, OSError) as error:
         if folder is not None:
@@ -144,6 +184,18 @@ def _init(address: str, **options: Any) -> None:
     import ray
 
     ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, **options)
+
+
+def _found(address: str) -> str:
+    """Where "auto" leads to: maybe to a cluster that is gone, as its file stays."""
+    if address != "auto":
+        return address
+    from ray._private import services
+
+    found: str | None = services.canonicalize_bootstrap_address("auto")
+    if found is None:
+        raise ConnectionError("no cluster was started on this machine")
+    return found
 
 
 def _knock(address: str) -> None:

@@ -11,23 +11,22 @@ from ray.exceptions import RayError
 __all__ = ["Pulse"]
 
 _EVERY = 5.0  # seconds of silence after which a worker is asked whether it lives
-_PATIENCE = 60.0  # seconds that it, or its replacement, has to say so
 
 
 class Pulse:
-    """Watches one actor while its answer is waited for.
-
-    Ray sends a stage again once a dead worker is replaced, and waits for that as long as it
-    takes; where a cluster has no room left this would be forever.
+    """Watches one worker while its answer is waited for; by the way it hears that we still do.
 
     Parameters
     ----------
     actor : ray.actor.ActorHandle
         Of `ShardActor`.
+    client : str
+        Who waits.
     """
 
-    def __init__(self, actor: Any) -> None:
+    def __init__(self, actor: Any, client: str) -> None:
         self._actor = actor
+        self._client = client
         self._asked: Any = None
         self.felt()
 
@@ -37,14 +36,14 @@ class Pulse:
         self._next += _EVERY
         self._asked = None
 
-    def lost(self) -> bool:
-        """Whether the worker has given no sign of life for too long; does not wait."""
+    def silent(self) -> float:
+        """Seconds since its last sign of life; does not wait."""
         now = time.monotonic()
         if self._asked is not None:
             self._listen()
         elif now >= self._next:
-            self._asked = self._actor.ping.options(max_task_retries=0).remote()
-        return now - self._last > _PATIENCE
+            self._asked = self._actor.ping.remote(self._client)
+        return now - self._last
 
     def _listen(self) -> None:
         ready, _ = ray.wait([self._asked], timeout=0)

@@ -12,10 +12,10 @@ from masksearch_ray.model.text import plain_url
 from masksearch_ray.runtime.types import RunningQuery, ShardHeld, WorkerReport
 
 if TYPE_CHECKING:
-    from masksearch_ray.runtime.ray.actor import Shard
+    from masksearch_ray.runtime.ray.errand import Shard
     from masksearch_ray.runtime.worker import Worker
 
-__all__ = ["actor_name", "node_id", "report_of", "was_replaced"]
+__all__ = ["actor_name", "end_actor", "node_id", "report_of"]
 
 
 def actor_name() -> str:
@@ -30,9 +30,10 @@ def node_id() -> str:
     return name
 
 
-def was_replaced() -> bool:
-    """Whether this process took the place of an actor that was lost."""
-    return _is_actor() and bool(ray.get_runtime_context().was_current_actor_reconstructed)
+def end_actor() -> None:
+    """End this actor for good; who needs it starts another."""
+    if _is_actor():
+        ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
 
 def _host() -> str:
@@ -49,6 +50,7 @@ def report_of(
     queries: Iterable[RunningQuery],
     uptime: float,
     idle: float,
+    budget: int,
 ) -> WorkerReport:
     """Report of an actor.
 
@@ -58,6 +60,8 @@ def report_of(
     queries : iterable of RunningQuery
     uptime, idle : float
         Seconds since its process began, and since it was last used.
+    budget : int
+        Bytes that it may keep of what was read.
     """
     running = tuple(queries)
     readers = {id(worker.reader): worker.reader for _, worker in held}.values()
@@ -74,7 +78,7 @@ def report_of(
         shards=tuple(_held(shard, worker) for shard, worker in held),
         queries=running,
         memory_kept=sum(reader.nbytes for reader in readers),
-        memory_budget=sum(r.recent.budget + r.recent_masks.budget for r in readers),
+        memory_budget=budget,
         bytes_read=sum(total.bytes for total in totals),
         requests=sum(total.requests for total in totals),
         idle=0.0 if running else idle,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import math
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from masksearch_ray.errors import InputError
 from masksearch_ray.model.record import QueryRecord
-from masksearch_ray.runtime.ray.instance import Instance, attach, detach
-from masksearch_ray.runtime.types import CollectionSource
+from masksearch_ray.runtime.ray.instance import Instance, attach, detach, started_here
+from masksearch_ray.runtime.ray.terms import Patience, Terms
+from masksearch_ray.runtime.types import CollectionSource, WorkerReport
 from masksearch_ray.storage import open_storage
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from masksearch_ray.runtime.ray.tasks import RayTasks
 
 __all__ = ["RayRuntime"]
+
+_LEAST_MEMORY = 64 << 20
 
 
 class RayRuntime:
@@ -30,22 +34,46 @@ class RayRuntime:
         Of a cluster, as `ray.init` takes it. By default ``RAY_ADDRESS``, else a private instance
         is started on this machine. Where this process has initialised Ray already, that is used.
     workers : int, optional
-        Shards at most; by default the number of CPUs of the cluster.
+        Workers at most. By default one for each CPU of the cluster; more where these could not
+        hold the collection, so that a cluster that can grow does.
+    keep_alive : float, optional
+        Seconds that workers of a cluster stay without use, with what they hold in memory. They
+        outlive this process; whoever asks next with `keep_alive`, from wherever, finds them.
+        By default they end with the runtime.
+    memory : int, optional
+        Bytes of memory to ask Ray for, for each worker; it keeps half for what it has read. By
+        default nothing is asked, and it keeps its part of a third of its node's memory.
+    patience : Patience, optional
+        How long workers are waited for.
     """
 
     name = "ray"
 
-    def __init__(self, address: str | None = None, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        address: str | None = None,
+        workers: int | None = None,
+        keep_alive: float | None = None,
+        memory: int | None = None,
+        patience: Patience | None = None,
+    ) -> None:
         if workers is not None and workers < 1:
             raise InputError(f"{workers} workers: at least 1 wanted")
+        if keep_alive is not None and not 0 < keep_alive < math.inf:
+            raise InputError(f"keep_alive = {keep_alive!r}: a number of seconds above 0 wanted")
+        if memory is not None and memory < _LEAST_MEMORY:
+            raise InputError(f"memory = {memory}: at least {_LEAST_MEMORY} bytes wanted")
         self.address = address
         self.workers = workers
+        self.keep_alive = keep_alive
+        self.memory = memory
+        self.patience = patience or Patience()
         self._lock = threading.Lock()
         self._crew: Crew | None = None
         self._instance: Instance | None = None
 
     def pool(self, source: CollectionSource) -> RayPool:
-        """Actors for one version of a collection, which they have opened.
+        """Workers for one version of a collection; they are asked for, not waited for.
 
         Raises
         ------
@@ -53,9 +81,7 @@ class RayRuntime:
             If other processes cannot read the collection, as it lies in this one's memory, or if
             the address is none.
         WorkerError
-            If Ray cannot be reached or has no room.
-        StorageError
-            If the actors cannot read the collection.
+            If Ray cannot be reached.
         """
         url, options = open_storage(source.url, dict(source.options)).describe()
         if url.startswith("memory://"):
@@ -89,12 +115,13 @@ class RayRuntime:
             If Ray cannot be reached.
         """
         crew = self._started()
+        crew.relieve()  # workers that hold all CPUs would keep tasks waiting
         from masksearch_ray.runtime.ray.tasks import RayTasks
 
         return RayTasks(lambda: crew.valid)
 
     def close(self) -> None:
-        """End the actors, and Ray if it was started or connected to here."""
+        """End the workers that are not kept alive, and Ray if it was started or reached here."""
         with self._lock:
             if self._crew is not None:
                 self._crew.close()
@@ -110,8 +137,25 @@ class RayRuntime:
                 # Not above, because Ray reads its environment when it is imported.
                 from masksearch_ray.runtime.ray.crew import Crew
 
-                self._crew = Crew()
+                self._crew = Crew(self._terms())
             return self._crew
+
+    def _terms(self) -> Terms:
+        private = self._instance is not None and self._instance.folder is not None
+        if private and self.keep_alive is not None:
+            self._detach()
+            raise InputError(
+                "keep_alive: workers outlive this process on a cluster only; give its address, or "
+                "set RAY_ADDRESS (ray start --head starts one on this machine)"
+            )
+        hold = not private and not started_here()
+        return Terms(hold, self.memory, None, self.keep_alive, self.patience)
+
+    def reports(self) -> list[WorkerReport]:
+        """Ask the workers of this runtime what they hold and do."""
+        with self._lock:
+            crew = self._crew
+        return [] if crew is None or not crew.valid else crew.reports()
 
     def _detach(self) -> None:
         atexit.unregister(self.close)

@@ -1,0 +1,139 @@
+"""What travels between a pool and its workers."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from masksearch_ray.errors import MaskSearchError
+from masksearch_ray.execute.ordering import Threshold
+from masksearch_ray.execute.partials import Partial
+from masksearch_ray.runtime.control import QueryControl
+from masksearch_ray.runtime.ray.names import shard_label
+from masksearch_ray.runtime.types import CollectionSource, ShardTask
+
+__all__ = ["Errand", "Lost", "Reply", "Shard", "shards_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """What a worker is given to own.
+
+    Parameters
+    ----------
+    label : str
+        Its name, for people.
+    key : str
+        The same for the same segments of the same version, whoever asks.
+    source : CollectionSource
+        Without the loads of segments, which workers do not need.
+    source_key : str
+        The same for all shards of a version.
+    segments : tuple of int
+        Positions in the manifest.
+    rows : int
+    """
+
+    label: str
+    key: str
+    source: CollectionSource
+    source_key: str
+    segments: tuple[int, ...]
+    rows: int = 0
+
+
+def shards_of(source: CollectionSource, cut: Sequence[Sequence[int]]) -> list[Shard]:
+    """Make the shards of a version.
+
+    Parameters
+    ----------
+    source : CollectionSource
+    cut : sequence of sequence of int
+        Segments of each.
+    """
+    bare = replace(source, segments=())
+    # Hashed, because options may hold secrets and keys are shown.
+    options = sorted((name, repr(value)) for name, value in source.options.items())
+    whole = _hash(source.url, source.version, source.cache, source.cache_bytes, options)
+    return [
+        Shard(
+            shard_label(number, len(cut), source.url),
+            _hash(whole, list(segments)),
+            bare,
+            whole,
+            tuple(segments),
+            sum(source.segments[s].rows for s in segments),
+        )
+        for number, segments in enumerate(cut, 1)
+    ]
+
+
+def _hash(*told: object) -> str:
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, eq=False)
+class Errand:
+    """One stage as it is sent to a worker.
+
+    Parameters
+    ----------
+    name : str
+        By which it can be stopped.
+    client : str
+        Who asked; a client that is silent for long is not worked for any more.
+    shard : Shard
+        Given with every errand: a worker that does not hold it opens it.
+    task : ShardTask
+    timeout, left : float or None
+        The query's time limit and what was left of it when this was sent, in seconds.
+    threshold : Threshold or None
+        The best known when this was sent.
+    skip : int
+        Replies that another worker has given before it was lost: a stage gives the same replies
+        in the same order wherever it runs.
+    log_level : str
+        Of whoever asks: log lines of workers go to Ray's logs from this level on.
+    alone : bool
+        Whether it ran out of memory elsewhere: nothing else is to run beside it.
+    """
+
+    name: str
+    client: str
+    shard: Shard
+    task: ShardTask
+    timeout: float | None
+    left: float | None
+    threshold: Threshold | None
+    skip: int = 0
+    log_level: str = "warning"
+    alone: bool = False
+
+    def control(self) -> QueryControl:
+        """Control of the query on the worker's side."""
+        if self.timeout is None or self.left is None:
+            return QueryControl(None, self.threshold)
+        spent = self.timeout - self.left
+        return QueryControl(self.timeout, self.threshold, _start=time.monotonic() - spent)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Says why a worker could not do what it was asked; another may.
+
+    Parameters
+    ----------
+    reason : str
+        To follow "its worker".
+    memory : bool
+        Whether it ran out of memory.
+    """
+
+    reason: str
+    memory: bool = False
+
+
+Reply = tuple[Partial, ...] | MaskSearchError | Lost
+"""What a worker answers: partials, an error of ours as a value, or that it cannot."""
