@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 from pathlib import Path
@@ -16,6 +17,7 @@ from masksearch_ray.cli import main
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+OBSERVABILITY = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
@@ -33,7 +35,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.smoke
 @pytest.mark.parametrize(
-    "example", [*fenced(README, "python"), *fenced(GUIDE, "python")], ids=lambda code: code[:30]
+    "example",
+    [code for text in (README, GUIDE, OBSERVABILITY) for code in fenced(text, "python")],
+    ids=lambda code: code[:30],
 )
 def test_python_examples_run(example: str, folder: Path) -> None:
     exec(compile(example, "example", "exec"), {})
@@ -112,3 +116,13 @@ def test_the_architecture_shows_the_rooms_that_exist() -> None:
     shown = set(re.findall(r"<b>(\w+)</b>", ARCHITECTURE))
     assert shown == rooms
     assert len(ARCHITECTURE.splitlines()) <= 60
+
+
+@pytest.mark.smoke
+def test_observability_names_every_field_of_a_record_and_every_metric() -> None:
+    record, metrics = re.findall(r"(?:^\|.*\n)+", OBSERVABILITY, re.MULTILINE)[::2]
+    told = [n for line in record.splitlines() for n in re.findall(r"`(\w+)`", line.split("|")[1])]
+    assert sorted(told) == sorted(field.name for field in dataclasses.fields(ms.QueryRecord))
+    code = (ROOT / "masksearch_ray" / "runtime" / "ray" / "metrics.py").read_text(encoding="utf-8")
+    shown = re.findall(r"`(masksearch_\w+)`", metrics)
+    assert sorted(shown) == sorted(re.findall(r'"(masksearch_\w+)"', code))
