@@ -13,13 +13,13 @@ PACKAGE = Path(__file__).parent.parent / "masksearch_ray"
 
 ROOMS = {
     "PIL": ("render", "collection/sources"),
+    "botocore": ("storage",),
     "fastapi": ("web",),
     "fsspec": ("storage",),
     "matplotlib": ("render",),
     "nicegui": ("web",),
     "ray": ("runtime/ray",),
     "rich": ("cli",),
-    "s3fs": ("storage",),
     "sklearn": ("demo", "feedback", "comparison"),
     "sqlglot": ("sql",),
     "starlette": ("web",),

@@ -15,7 +15,6 @@ from masksearch_ray.collection.cache import cache_fetcher, cache_key
 from masksearch_ray.collection.counts import IndexFile, Kind, open_part, whole_part
 from masksearch_ray.collection.encode import count_masks, join_blocks
 from masksearch_ray.collection.fetch import Fetcher
-from masksearch_ray.collection.interrupt import locked
 from masksearch_ray.collection.layout import INDEX, INDEXES, part_key, segment_key, spec_key
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.pixels import PixelContext, PixelSource
@@ -27,6 +26,7 @@ from masksearch_ray.collection.versions import object_url
 from masksearch_ray.errors import DamagedError, ExistsError, InputError, StorageError
 from masksearch_ray.index.container import Part, write_index
 from masksearch_ray.index.levels import block_levels
+from masksearch_ray.model.interrupt import locked
 from masksearch_ray.model.query import roi_columns
 from masksearch_ray.model.roi import Roi, roi_key
 from masksearch_ray.storage import Storage

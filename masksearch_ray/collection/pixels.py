@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from masksearch_ray.collection.fetch import Fetcher
-from masksearch_ray.collection.interrupt import check
 from masksearch_ray.collection.layout import TILES, segment_key
 from masksearch_ray.collection.manifest import SegmentEntry
 from masksearch_ray.collection.recent import Recent
@@ -20,6 +19,7 @@ from masksearch_ray.collection.reread import reread
 from masksearch_ray.collection.tiles import TileCodec
 from masksearch_ray.errors import DamagedError
 from masksearch_ray.model.grid import Grid
+from masksearch_ray.model.interrupt import check
 
 __all__ = ["PixelContext", "PixelSource", "StoredPixels"]
 

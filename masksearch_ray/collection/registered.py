@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from masksearch_ray.collection.counter import ReadTotals
-from masksearch_ray.collection.interrupt import check
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.pixels import PixelContext, Positions
 from masksearch_ray.collection.sources.ahead import read_ahead
@@ -23,6 +22,7 @@ from masksearch_ray.collection.sources.npy import object_window, read_array, rea
 from masksearch_ray.collection.values import check_values
 from masksearch_ray.collection.versions import object_url
 from masksearch_ray.errors import DamagedError, DataError, StorageError
+from masksearch_ray.model.interrupt import check
 from masksearch_ray.storage import Storage, open_storage
 
 __all__ = ["RegisteredPixels", "SourceRecord", "source_columns"]

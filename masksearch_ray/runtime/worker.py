@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from masksearch_ray.collection.counter import bytes_read_here
-from masksearch_ray.collection.interrupt import interruptible
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.execute.partials import Emit, Finished, Partial
 from masksearch_ray.execute.shard import ShardQuery
+from masksearch_ray.model.interrupt import interruptible
 from masksearch_ray.model.logs import about
 from masksearch_ray.model.shard import (
     Poll,

@@ -14,7 +14,11 @@ from masksearch_ray.storage.disk_cache_storage import CachedStorage, past_caches
 from masksearch_ray.storage.factory import is_remote, open_storage
 from masksearch_ray.storage.local import LocalStorage
 from masksearch_ray.storage.memory import MemoryStorage
-from masksearch_ray.storage.remote import FsspecStorage, probe_atomic_create
+from masksearch_ray.storage.options import StorageOptions, redact
+from masksearch_ray.storage.probe import probe_atomic_create
+from masksearch_ray.storage.remote import FsspecStorage
+from masksearch_ray.storage.retry import Retry, RetryingStorage
+from masksearch_ray.storage.s3 import S3Storage
 from masksearch_ray.storage.types import Data, ObjectInfo, Pieces, Ranges, Storage
 from masksearch_ray.storage.wrappers import (
     CountingStorage,
@@ -22,7 +26,6 @@ from masksearch_ray.storage.wrappers import (
     FaultyStorage,
     Killed,
     LatencyStorage,
-    RetryingStorage,
     WrappedStorage,
 )
 
@@ -42,8 +45,11 @@ __all__ = [
     "Pieces",
     "Ranges",
     "Read",
+    "Retry",
     "RetryingStorage",
+    "S3Storage",
     "Storage",
+    "StorageOptions",
     "WrappedStorage",
     "bytes_cached_here",
     "cache_counters",
@@ -54,4 +60,5 @@ __all__ = [
     "open_storage",
     "past_caches",
     "probe_atomic_create",
+    "redact",
 ]

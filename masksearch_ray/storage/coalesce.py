@@ -56,3 +56,8 @@ def coalesce(ranges: Ranges, gap: int, max_size: int) -> tuple[Read, ...]:
     if members:
         reads.append(Read(first, last, tuple(members)))
     return tuple(reads)
+
+
+def cut(start: int, stop: int, size: int) -> list[tuple[int, int]]:
+    """Cut ``start:stop`` into parts of `size` bytes, of which the last may be shorter."""
+    return [(begin, min(begin + size, stop)) for begin in range(start, stop, size)]

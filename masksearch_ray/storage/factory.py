@@ -10,11 +10,14 @@ from masksearch_ray.errors import InputError
 from masksearch_ray.storage.local import LocalStorage
 from masksearch_ray.storage.memory import MemoryStorage
 from masksearch_ray.storage.remote import PACKAGES, FsspecStorage
+from masksearch_ray.storage.retry import RetryingStorage
+from masksearch_ray.storage.s3 import S3Storage
 from masksearch_ray.storage.types import Storage
-from masksearch_ray.storage.wrappers import RetryingStorage
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_ACCEPTED = ", ".join(["a path", "file://", "memory://", *(f"{name}://" for name in PACKAGES)])
+_ACCEPTED = ", ".join(
+    ["a path", "file://", "memory://", "s3://", *(f"{name}://" for name in PACKAGES)]
+)
 
 
 def open_storage(url: str, options: Mapping[str, Any] | None = None) -> Storage:
@@ -37,6 +40,8 @@ def open_storage(url: str, options: Mapping[str, Any] | None = None) -> Storage:
     match = _SCHEME.match(url)
     scheme = match[1].lower() if match else "file"
     rest = url[match.end() :] if match else url
+    if scheme == "s3":
+        return RetryingStorage(S3Storage(f"s3://{rest}", options))
     if scheme in PACKAGES:
         return RetryingStorage(FsspecStorage(f"{scheme}://{rest}", options))
     if scheme not in ("file", "memory"):

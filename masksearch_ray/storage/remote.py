@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from masksearch_ray.errors import (
-    DamagedError,
-    ExistsError,
-    InputError,
-    NotFoundError,
-    ReadOnlyError,
-    StorageError,
-)
+from masksearch_ray.errors import DamagedError, InputError, NotFoundError
+from masksearch_ray.storage.calls import Calls
 from masksearch_ray.storage.coalesce import coalesce
 from masksearch_ray.storage.keys import (
     buffers,
@@ -27,21 +17,25 @@ from masksearch_ray.storage.keys import (
     is_temporary,
     join_url,
 )
+from masksearch_ray.storage.options import StorageOptions, redact
+from masksearch_ray.storage.probe import AtomicCreate
 from masksearch_ray.storage.remote_errors import remote_error
-from masksearch_ray.storage.types import Data, ObjectInfo, Pieces, Ranges, Storage
+from masksearch_ray.storage.types import Data, ObjectInfo, Pieces, Ranges
 
 T = TypeVar("T")
 
-PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
+PACKAGES = {"gs": "gcsfs", "az": "adlfs"}
 """Accepted schemes and the package that each needs."""
 
 # A request costs about as much time as a connection needs for so many bytes.
 _GAP = 128 * 1024
 _MAX_READ = 8 * 1024 * 1024
 
-# A client that waits for a server's leave to send has no time-out of its own.
-_SEND_SECONDS = 60.0
-_SEND_BYTES_PER_SECOND = 1024 * 1024
+# Not every client has time-outs of its own for everything.
+_SECONDS = 60.0
+_BYTES_PER_SECOND = 1024 * 1024
+
+_THREADS = 16
 
 
 class FsspecStorage:
@@ -53,9 +47,9 @@ class FsspecStorage:
     Parameters
     ----------
     url : str
-        ``s3://bucket[/prefix]``, or the same with ``gs://`` or ``az://``.
+        ``gs://bucket[/prefix]``, or the same with another scheme that fsspec knows.
     options : mapping, optional
-        Handed to the client, for instance ``{"endpoint_url": …, "key": …, "secret": …}``.
+        Handed to the client, for instance ``{"token": …}``.
 
     Raises
     ------
@@ -71,12 +65,13 @@ class FsspecStorage:
             raise InputError(f"{url}: names no bucket, as in {scheme}://bucket/collection")
         self._root = f"{bucket}/{check_key(prefix)}/" if prefix else f"{bucket}/"
         self._url = f"{scheme}://{self._root}".rstrip("/")
-        self._options = dict(options or {})
+        self._options = StorageOptions(options or {})
         self._client = _client(scheme, url, self._options)
-        # A plain GET spares asking for the size first, and cannot mix two versions of an object.
-        self._whole = {"max_concurrency": 1} if scheme == "s3" else {}
-        self._proof = threading.Lock()
-        self._proven = False
+        self._calls = Calls(_THREADS)
+        self._proof = AtomicCreate(self._create, self.delete, self._url)
+
+    def __repr__(self) -> str:
+        return f"FsspecStorage({self._url!r})"
 
     @property
     def url(self) -> str:
@@ -86,7 +81,7 @@ class FsspecStorage:
     def get(self, key: str) -> bytes:
         """Read a whole object."""
         path = self._path(key)
-        return self._ask(key, lambda: bytes(self._client.cat_file(path, **self._whole)))
+        return self._ask(key, lambda: bytes(self._client.cat_file(path)))
 
     def get_ranges(self, key: str, ranges: Ranges) -> Pieces:
         """Read byte ranges, in the order given; close ones share a request."""
@@ -97,6 +92,7 @@ class FsspecStorage:
         answers = self._ask(
             key,
             lambda: self._client.cat_ranges([path] * len(reads), starts, stops, on_error="raise"),
+            size=sum(stops) - sum(starts),
         )
         pieces: Pieces = [b""] * len(ranges)
         for read, answer in zip(reads, answers, strict=True):
@@ -119,12 +115,12 @@ class FsspecStorage:
     def put(self, key: str, data: Data) -> None:
         """Write an object, replacing what was there, all at once."""
         path, whole = self._path(key), b"".join(buffers(data))
-        self._ask(key, lambda: self._send(path, whole))
+        self._ask(key, lambda: self._client.pipe_file(path, whole), size=len(whole))
 
     def put_if_absent(self, key: str, data: Data) -> None:
         """Create an object atomically, by a conditional PUT."""
         check_key(key)
-        self._prove_atomic_create()
+        self._proof.check()
         self._create(key, b"".join(buffers(data)))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -158,91 +154,41 @@ class FsspecStorage:
 
     def describe(self) -> tuple[str, dict[str, Any]]:
         """URL and options with which another process reopens it."""
-        return self.url, dict(self._options)
+        return self.url, StorageOptions(self._options)
 
     def _path(self, key: str) -> str:
         return self._root + check_key(key)
 
-    def _ask(self, key: str, call: Callable[[], T], creating: bool = False) -> T:
-        try:
-            return call()
-        except Exception as error:
-            raise remote_error(error, join_url(self.url, key), creating) from error
+    def _ask(self, key: str, call: Callable[[], T], creating: bool = False, size: int = 0) -> T:
+        name = join_url(self.url, key)
+
+        def attempt() -> T:
+            try:
+                return call()
+            except Exception as error:
+                raise remote_error(error, name, creating, self._options.secrets) from None
+
+        return self._calls.one(attempt, name, _SECONDS + size / _BYTES_PER_SECOND)
 
     def _create(self, key: str, data: bytes) -> None:
         path = self._path(key)
-        # In one part: not every store heeds the condition where a multipart upload completes.
-        single = {"chunksize": len(data) + 1}
         self._ask(
-            key,
-            lambda: self._send(path, data, mode="create", **single),
-            creating=True,
+            key, lambda: self._client.pipe_file(path, data, mode="create"), True, size=len(data)
         )
 
-    def _send(self, path: str, data: bytes, **how: Any) -> None:
-        import fsspec.asyn
 
-        limit = _SEND_SECONDS + len(data) / _SEND_BYTES_PER_SECOND
-
-        async def send() -> None:
-            await asyncio.wait_for(self._client._pipe_file(path, data, **how), limit)
-
-        fsspec.asyn.sync(self._client.loop, send)
-
-    def _prove_atomic_create(self) -> None:
-        with self._proof:
-            if not self._proven and not _create_is_atomic(self._create, self.delete):
-                raise ReadOnlyError("its storage has no atomic create", self.url)
-            self._proven = True
-
-
-def probe_atomic_create(storage: Storage) -> bool:
-    """Tell whether `storage` refuses to create one key twice, by trying it.
-
-    Writes a small object under ``probes/`` and removes it.
-
-    Raises
-    ------
-    ReadOnlyError
-        If the storage knows by itself that it has none, or permits no writing.
-    """
-    return _create_is_atomic(storage.put_if_absent, storage.delete)
-
-
-def _create_is_atomic(create: Callable[[str, bytes], None], delete: Callable[[str], None]) -> bool:
-    key = f"probes/{uuid.uuid4().hex}"
-    try:
-        # The key is ours alone: where it exists, an earlier try of this request got through.
-        with contextlib.suppress(ExistsError):
-            create(key, b"first")
-        create(key, b"second")
-    except ExistsError:
-        return True
-    finally:
-        # What is left where nothing may be deleted is small, and says nothing of the proof.
-        with contextlib.suppress(StorageError):
-            delete(key)
-    return False
-
-
-def _client(scheme: str, url: str, options: Mapping[str, Any]) -> Any:
+def _client(scheme: str, url: str, options: StorageOptions) -> Any:
     import fsspec  # here, for it takes a while, and folders do not need it
 
     # A cached listing would hide what other processes committed meanwhile.
     settings: dict[str, Any] = {"use_listings_cache": False, **options}
-    if scheme == "s3":
-        # One layer retries: RetryingStorage, which has a deadline.
-        config = {"retries": {"total_max_attempts": 1}, **settings.get("config_kwargs", {})}
-        settings["config_kwargs"] = config
     try:
-        client = fsspec.filesystem(scheme, **settings)
+        return fsspec.filesystem(scheme, **settings)
     except ImportError as error:
-        raise InputError(f"{url}: needs the package {PACKAGES[scheme]}") from error
+        raise InputError(f"{url}: needs the package {PACKAGES.get(scheme, scheme)}") from error
     except (TypeError, ValueError) as error:
-        raise InputError(f"{url}: its client does not take these options: {error}") from error
-    if scheme == "s3":
-        client.retries = 1
-    return client
+        text = redact(str(error), options.secrets)
+        raise InputError(f"{url}: its client does not take these options: {text}") from None
 
 
 def _info(key: str, found: Mapping[str, Any]) -> ObjectInfo:

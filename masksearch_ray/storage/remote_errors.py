@@ -7,7 +7,7 @@ the whole chain of causes: it is the truth, whatever a client makes of it.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from masksearch_ray.errors import (
     DamagedError,
@@ -18,6 +18,7 @@ from masksearch_ray.errors import (
     StorageError,
     TransientError,
 )
+from masksearch_ray.storage.options import redact
 
 # By name, for the clients that define them need not be installed.
 _PASSING_NAMES = {
@@ -36,10 +37,12 @@ _PASSING_STATUS = {408, 409, 425, 429}
 _PASSING_ERRNO = {errno.EBUSY, errno.ECONNRESET, errno.ETIMEDOUT, errno.EPIPE}
 
 
-def remote_error(error: Exception, name: str, creating: bool = False) -> StorageError:
+def remote_error(
+    error: Exception, name: str, creating: bool = False, secrets: Iterable[str] = ()
+) -> StorageError:
     """Error for object `name`; a failed precondition means that it exists when `creating`."""
     status = _status(error)
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = redact(" ".join(str(error).split()), secrets) or type(error).__name__
     if creating and (status == 412 or isinstance(error, FileExistsError)):
         return ExistsError("exists already", name)
     if status == 404 or isinstance(error, FileNotFoundError):

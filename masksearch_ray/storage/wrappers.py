@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import random
 import threading
 import time
 from collections import Counter
@@ -12,13 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from masksearch_ray.errors import StorageError, TransientError
-from masksearch_ray.model.usage import note_usage
 from masksearch_ray.storage.keys import buffers, join_url
 from masksearch_ray.storage.types import Data, ObjectInfo, Pieces, Ranges, Storage
 
 T = TypeVar("T")
-
-_log = logging.getLogger("masksearch_ray.storage")
 
 OPERATIONS = (
     "get",
@@ -169,67 +164,6 @@ class CountingStorage(WrappedStorage):
         with self._lock:
             self._read += read
             self._written += written
-
-
-class RetryingStorage(WrappedStorage):
-    """Tries again after a `TransientError`, and after no other, ever less often.
-
-    A `put_if_absent` whose answer was lost may find its own object when tried again: an
-    `ExistsError` from here, too, is settled by reading.
-
-    Parameters
-    ----------
-    inner : Storage
-        Does the work.
-    attempts : int
-        Calls in all, the first included.
-    deadline : float
-        Seconds from the first call after which no further one is begun.
-    base : float
-        Longest wait before the second call, in seconds; it doubles with each.
-    jitter : float
-        Share of each wait, in [0, 1], that is left to chance, so that many clients that
-        failed together do not return together.
-    sleep, clock, chance : callable
-        How to wait, tell the time in seconds, and draw from [0, 1).
-    """
-
-    def __init__(
-        self,
-        inner: Storage,
-        attempts: int = 6,
-        deadline: float = 60.0,
-        base: float = 0.1,
-        jitter: float = 0.5,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        super().__init__(inner)
-        self.attempts = attempts
-        self.deadline = deadline
-        self.base = base
-        self.jitter = jitter
-        self._sleep = sleep
-        self._clock = clock
-        self._chance = chance
-
-    def _around(self, operation: str, key: str, call: Callable[[], T]) -> T:
-        end = self._clock() + self.deadline
-        for attempt in range(self.attempts - 1):
-            try:
-                return call()
-            except TransientError as error:
-                wait = self.base * 2**attempt * (1 - self.jitter * self._chance())
-                if self._clock() + wait > end:
-                    raise
-                note_usage(requests=1, retries=1)
-                _log.info(
-                    "%s failed, again in %.2f s, try %d: %s", operation, wait, attempt + 2, error
-                )
-                self._sleep(wait)
-        return call()
 
 
 class Killed(BaseException):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masksearch_ray.storage import Read, coalesce
+from masksearch_ray.storage.coalesce import cut
 
 RANGES = st.lists(
     st.tuples(st.integers(0, 300), st.integers(0, 40)).map(lambda pair: (pair[0], sum(pair))),
@@ -71,3 +72,10 @@ def test_the_order_given_does_not_matter(
 ) -> None:
     spans = [(read.start, read.stop) for read in coalesce(ranges, gap, max_size)]
     assert spans == [(r.start, r.stop) for r in coalesce(ranges[::-1], gap, max_size)]
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(1, 20))
+def test_parts_make_up_the_whole(start: int, length: int, size: int) -> None:
+    parts = cut(start, start + length, size)
+    assert [place for a, b in parts for place in range(a, b)] == list(range(start, start + length))
+    assert [b - a for a, b in parts[:-1]] == [size] * (len(parts) - 1)
