@@ -15,7 +15,7 @@ export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER := 0
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 test-cluster smoke check lock clean
+.PHONY: help demo test test-s3 test-cluster test-faults soak smoke check lock clean
 
 help:  ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,13 @@ test-s3: .venv/.installed-test  ## run the tests that need a real S3 server, whi
 test-cluster: .venv/.installed-test  ## run the tests on Ray clusters of several nodes (ARGS="-k name")
 	@echo "==> running the tests on Ray clusters of several nodes"
 	@scripts/in-namespace $(BIN)/python -m pytest -n 0 --hypothesis-profile=$(PROFILE) tests/cluster $(ARGS)
+
+# Long and thorough with ARGS=--every; what was tried is written down with ARGS=--faults-report=FILE.
+test-faults: .venv/.installed-test  ## break storage and workers on purpose, on a real S3 server
+	@echo "==> starting an S3 server and running the tests of faults"
+	@set -e; dir=$$(mktemp -d)/server; trap 'scripts/s3-server stop --dir "$$dir"; rmdir "$${dir%/*}"' EXIT; \
+	    settings=$$(scripts/s3-server start --dir "$$dir"); eval "$$settings"; \
+	    $(BIN)/python -m pytest -n 0 --hypothesis-profile=$(PROFILE) tests/faults $(ARGS)
 
 # In one process: to find the tests takes longer than to run them, and every process finds them anew.
 smoke: .venv/.installed-test  ## run the small, fast part of the tests

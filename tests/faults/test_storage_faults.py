@@ -1,0 +1,179 @@
+"""Every request of an operation fails once, twice and for good, in every way.
+
+First the requests of an operation are counted without faults; then each in turn is struck. Once or
+twice is survived, by the exact answer; for good it is one error that names the object.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from masksearch_ray.errors import StorageError
+from masksearch_ray.runtime.ray import RayRuntime
+from tests.collection.helpers import content
+from tests.faults.proxy import KINDS, FaultProxy, Kind, Request, Strike
+from tests.faults.tally import Tally
+from tests.faults.world import CHANGES, QUERIES, World
+
+DEADLINE = 75.0  # seconds: a storage call gives up after 60, whatever befalls it
+ENDLESS: tuple[Kind, ...] = ("503", "reset before", "cut", "flip", "expired", "silence before")
+Place = tuple[str, int]  # kind of request, and its number among those
+Fresh = Callable[[], str]
+
+
+def places(proxy: FaultProxy, run: Callable[[], object]) -> dict[Place, Request]:
+    """The requests of an operation without faults."""
+    proxy.begin()
+    run()
+    found: Counter[str] = Counter()
+    met = {}
+    for request in proxy.seen:
+        found[request.what] += 1
+        met[request.what, found[request.what]] = request
+    return met
+
+
+def applies(kind: Kind, request: Request) -> bool:
+    """Whether a fault can befall a request: some need an answer, or a request, with a body.
+
+    A listing that arrives changed or shortened is not among them: only its framing protects it.
+    """
+    if kind in ("cut", "drip"):
+        return request.method == "GET"
+    if kind in ("short", "flip"):
+        return request.method == "GET" and not request.listing
+    return True
+
+
+def cases(
+    met: dict[Place, Request], kinds: tuple[Kind, ...], most: int | None
+) -> list[tuple[Place, Kind]]:
+    """Each request with every fault; or at most so many, spread evenly over both."""
+    pairs = [(p, kind) for p, kind in itertools.product(met, kinds) if applies(kind, met[p])]
+    step = 1 if most is None else -(-len(pairs) // most)
+    while step > 1 and step % len(kinds) == 0:
+        step += 1
+    return pairs[::step]
+
+
+def strike(place: Place, kind: Kind, times: int | None) -> Strike:
+    return Strike(kind, place[1], times, what=place[0])
+
+
+# -- questions ---------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_survives_what_passes(
+    name: str, world: World, proxy: FaultProxy, actors: RayRuntime, every: bool, tally: Tally
+) -> None:
+    def run() -> None:
+        world.ask("masks", QUERIES[name], actors)
+
+    met = places(proxy, run)
+    for number, (place, kind) in enumerate(cases(met, KINDS, None if every else 14)):
+        for times in (1, 2) if every else (1 + number % 2,):
+            proxy.begin([strike(place, kind, times)])
+            run()
+            assert proxy.struck, f"{kind} befell no {place}"
+            tally.add(f"query: {name}", kind, "exact")
+
+
+@pytest.mark.timeout(1200)
+def test_a_query_that_cannot_read_says_what(
+    world: World, proxy: FaultProxy, actors: RayRuntime, every: bool, tally: Tally
+) -> None:
+    def run() -> None:
+        world.ask("masks", QUERIES["filter"], actors)
+
+    for place, kind in cases(places(proxy, run), ENDLESS, None if every else 7):
+        proxy.begin([strike(place, kind, None)])
+        began = time.monotonic()
+        with pytest.raises(StorageError) as caught:
+            run()
+        assert time.monotonic() - began < DEADLINE
+        struck = {request.key.rstrip("/") for request, _ in proxy.struck}
+        named = caught.value.object.removeprefix(f"s3://{world.bucket}/")
+        assert any(named.startswith(key) for key in struck), (named, struck)
+        assert "\n" not in str(caught.value)
+        tally.add("query: filter", f"{kind}, for good", "error")
+    proxy.begin()
+    run()  # and all is well again
+
+
+# -- changes -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def outcomes(world: World, proxy: FaultProxy, sources: Path) -> dict[str, object]:
+    """What the collection holds after each change."""
+    found = {"": content(world.storage("masks"))}
+    for name, change in CHANGES.items():
+        change.run(world, world.copy("masks", f"after-{name}"), sources)
+        found[name] = content(world.storage(f"after-{name}"))
+    return dict(found)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_survives_what_passes(
+    name: str,
+    world: World,
+    proxy: FaultProxy,
+    outcomes: dict[str, object],
+    fresh: Fresh,
+    sources: Path,
+    every: bool,
+    tally: Tally,
+) -> None:
+    copy = fresh()
+    met = places(proxy, lambda: CHANGES[name].run(world, copy, sources))
+    for number, (place, kind) in enumerate(cases(met, KINDS, None if every else 14)):
+        for times in (1, 2) if every else (1 + number % 2,):
+            copy = fresh()
+            proxy.begin([strike(place, kind, times)])
+            CHANGES[name].run(world, copy, sources)
+            assert proxy.struck, f"{kind} befell no {place}"
+            assert content(world.storage(copy)) == outcomes[name], (place, kind, times)
+            tally.add(name, kind, "exact")
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_that_fails_loses_nothing(
+    name: str,
+    world: World,
+    proxy: FaultProxy,
+    outcomes: dict[str, object],
+    fresh: Fresh,
+    sources: Path,
+    every: bool,
+    tally: Tally,
+) -> None:
+    copy = fresh()
+    met = places(proxy, lambda: CHANGES[name].run(world, copy, sources))
+    for place, kind in cases(met, ENDLESS, None if every else 3):
+        copy = fresh()
+        proxy.begin([strike(place, kind, None)])
+        began = time.monotonic()
+        outcome = "exact"  # where no more than tidying up failed
+        try:
+            CHANGES[name].run(world, copy, sources)
+        except StorageError as error:
+            outcome = "error"
+            assert error.object.startswith(world.url(copy)), place
+        assert time.monotonic() - began < DEADLINE
+        found = content(world.storage(copy))
+        assert found == outcomes[name] or (outcome, found) == ("error", outcomes[""])
+        proxy.begin()
+        if found == outcomes[""]:
+            CHANGES[name].run(world, copy, sources)
+            assert content(world.storage(copy)) == outcomes[name], (place, kind)
+        tally.add(name, f"{kind}, for good", outcome)
