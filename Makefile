@@ -3,6 +3,7 @@
 PYTHON ?= python3
 WORKERS ?= 2
 PROFILE ?= quick
+MINUTES ?= 2
 ARGS ?=
 BIN := .venv/bin
 
@@ -45,6 +46,10 @@ test-faults: .venv/.installed-test  ## break storage and workers on purpose, on 
 	@set -e; dir=$$(mktemp -d)/server; trap 'scripts/s3-server stop --dir "$$dir"; rmdir "$${dir%/*}"' EXIT; \
 	    settings=$$(scripts/s3-server start --dir "$$dir"); eval "$$settings"; \
 	    $(BIN)/python -m pytest -n 0 --hypothesis-profile=$(PROFILE) tests/faults $(ARGS)
+
+soak: .venv/.installed-test  ## random queries, changes, kills and faults for a while (MINUTES=2, ARGS="--seed 7")
+	@echo "==> soaking for $(MINUTES) minutes"
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(ARGS)
 
 # In one process: to find the tests takes longer than to run them, and every process finds them anew.
 smoke: .venv/.installed-test  ## run the small, fast part of the tests

@@ -19,7 +19,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-__all__ = ["S3Server", "s3_bucket", "s3_server"]
+__all__ = ["S3Server", "run", "s3_bucket", "s3_server", "start"]
 
 SCRIPT = str(Path(__file__).parent.parent / "scripts" / "s3-server")
 
@@ -89,18 +89,23 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
+def start(folder: str) -> S3Server:
+    """Start a server whose state lies in a folder, or find the one that runs there."""
+    lines = run("start", "--dir", folder).splitlines()
+    words = (shlex.split(line)[1].partition("=") for line in lines)
+    return S3Server({name: value for name, _, value in words})
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
     """Return the server that runs in MASKSEARCH_S3_DIR, else start one for this session."""
     folder = os.environ.get("MASKSEARCH_S3_DIR")
     with tempfile.TemporaryDirectory(prefix="s3-") as parent, pytest.MonkeyPatch.context() as patch:
         state = folder or f"{parent}/server"
-        lines = run("start", "--dir", state).splitlines()
-        words = (shlex.split(line)[1].partition("=") for line in lines)
-        environment = {name: value for name, _, value in words}
-        for name, value in environment.items():
+        server = start(state)
+        for name, value in server.environment.items():
             patch.setenv(name, value)
-        yield S3Server(environment)
+        yield server
         if not folder:
             run("stop", "--dir", state)
 

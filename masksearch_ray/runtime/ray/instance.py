@@ -166,7 +166,7 @@ def _start(address: str) -> Instance:
         else:
             _knock(_found(address))
             _init(address)
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # Ray raises bare ones where a machine is too busy
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         reason = str(error).splitlines()[0]
