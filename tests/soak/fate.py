@@ -15,6 +15,10 @@ from tests.faults.proxy import KINDS, READ_KINDS, Kind, Request, Strike
 __all__ = ["chance_of", "kill_a_worker"]
 
 
+# A node dies with its agents, which are no workers.
+SPARED = (b"ray::IDLE", b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
+
+
 def kill_a_worker(rng: random.Random) -> int:
     """Kill one of the actors that descend from this process; how many were killed."""
     workers = sorted(_workers())
@@ -36,7 +40,7 @@ def _workers() -> Iterator[int]:
                 parents[int(folder.name)] = int(stat[1])
                 titles[int(folder.name)] = (folder / "cmdline").read_bytes()
     for process, title in titles.items():
-        if title.startswith(b"ray::") and not title.startswith(b"ray::IDLE"):
+        if title.startswith(b"ray::") and not title.startswith(SPARED):
             above = process
             while above in parents and above != os.getpid():
                 above = parents[above]
