@@ -96,6 +96,7 @@ def explain_stats(stats: Stats) -> list[str]:
         f"{stats.rows_verified:,} verified",
         f"  tiles read: {stats.tiles_read:,} of {stats.tiles_total:,}",
         f"  bytes read: {stats.bytes_read:,}{_from_cache(stats)}",
+        *_work_lines(stats.record),
         f"  time: {_times(stats.stages)}",
     ]
     if stats.index_cached:
@@ -108,6 +109,16 @@ def explain_stats(stats: Stats) -> list[str]:
             f"  shard {shard}: {held.rows_total:,} rows, {held.rows_verified:,} verified, "
             f"{held.tiles_read:,} tiles, {held.bytes_read:,} bytes, {_times(held.stages)}"
         )
+    return lines
+
+
+def _work_lines(record: QueryRecord | None) -> list[str]:
+    if record is None:
+        return []
+    again = f", {record.storage_retries:,} of them tried again" if record.storage_retries else ""
+    lines = [f"  requests to storage: {record.storage_requests:,}{again}"]
+    if record.worker_restarts:
+        lines.append(f"  workers lost, whose part others did: {record.worker_restarts:,}")
     return lines
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,12 @@ import numpy as np
 import pytest
 
 import masksearch_ray as ms
+from masksearch_ray.collection.reader import CollectionReader
+from masksearch_ray.collection.versions import read_manifest
 from masksearch_ray.model.record import QueryRecord
-from masksearch_ray.runtime.local import LocalRuntime
+from masksearch_ray.runtime.local import LocalPool, LocalRuntime
+from masksearch_ray.runtime.types import CollectionSource
+from masksearch_ray.storage import Fault, FaultyStorage, RetryingStorage, open_storage
 from tests.session.held import smooth
 
 N = 40
@@ -95,6 +100,25 @@ def test_bounds_and_plans(col: ms.Collection, records: list[QueryRecord]) -> Non
     assert records == []
     col.count_bounds(FILTER, n=100)
     assert [(r.kind, r.outcome, r.tiles_read) for r in records] == [("bounds", "ok", 0)]
+
+
+def test_explain_analyze_tells_of_requests_and_tries(url: str, tmp_path: Path) -> None:
+    shutil.copytree(url, tmp_path / "masks")
+    text = f"EXPLAIN ANALYZE {FILTER}"
+
+    class Failing(LocalRuntime):
+        def pool(self, source: CollectionSource) -> LocalPool:
+            faults = FaultyStorage(open_storage(source.url), [Fault("get_ranges", 10, 3)])
+            storage = RetryingStorage(faults, base=0.001)
+            reader = CollectionReader(storage, read_manifest(storage, source.version))
+            return LocalPool(reader, [list(range(4))])
+
+    records: list[QueryRecord] = []
+    with ms.open(str(tmp_path / "masks"), Failing(), on_query=records.append) as col:
+        told = col.explain(text, n=100)
+    (record,) = records
+    assert (record.outcome, record.storage_retries) == ("ok", 3)
+    assert f"requests to storage: {record.storage_requests}, 3 of them tried again" in told
 
 
 # ------------------------------------------------------------------ failures
