@@ -16,6 +16,7 @@ from masksearch_ray.model.text import age, count, percent, shortened, size
 
 if TYPE_CHECKING:
     from masksearch_ray.runtime.status import ClusterStatus, WorkerStatus
+    from masksearch_ray.runtime.types import WorkerReport
 
 __all__ = ["add_to", "show"]
 
@@ -138,7 +139,6 @@ def _worker(worker: WorkerStatus) -> tuple[object, ...]:
     report = worker.report
     if report is None:
         return (name, "", "", "", worker.restarts, "", "does not answer")
-    running = len(report.queries)
     return (
         name,
         report.host,
@@ -146,9 +146,15 @@ def _worker(worker: WorkerStatus) -> tuple[object, ...]:
         age(report.uptime),
         worker.restarts,
         f"{size(report.memory_kept)}/{size(report.memory_budget)}",
-        (count(running, "task") if running else f"idle {age(report.idle)}")
-        + (", lasting" if worker.lasting else ""),
+        _doing(report),
     )
+
+
+def _doing(report: WorkerReport) -> str:
+    if report.queries:
+        return f"{count(len(report.queries))} running"
+    ends = "" if report.expires is None else f", ends in {age(report.expires)}"
+    return f"idle {age(report.idle)}{ends}"
 
 
 def _cache(worker: WorkerStatus) -> str:

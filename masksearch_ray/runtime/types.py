@@ -159,6 +159,8 @@ class WorkerReport:
         Seconds since it was last used; 0 while queries run.
     uptime : float
         Seconds since its process began.
+    expires : float or None
+        Seconds until it ends itself if nobody uses it; None: whoever started it does.
     cache_bytes, cache_hits, cache_misses : int
         Of the disk cache: what it holds, and how often it held what was asked for, or did not.
     """
@@ -175,6 +177,7 @@ class WorkerReport:
     requests: int
     idle: float
     uptime: float = 0.0
+    expires: float | None = None
     cache_bytes: int = 0
     cache_hits: int = 0
     cache_misses: int = 0

@@ -118,6 +118,7 @@ class ShardActor:
             time.monotonic() - self._began,
             self._running.idle,
             self._holdings.budget,
+            self._keep_alive,
         )
 
     def _replies(self, errand: Errand) -> Iterator[Reply]:

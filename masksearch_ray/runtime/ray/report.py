@@ -10,6 +10,7 @@ import ray
 
 from masksearch_ray.model.text import plain_url
 from masksearch_ray.runtime.types import RunningQuery, ShardHeld, WorkerReport
+from masksearch_ray.storage import cache_counters
 
 if TYPE_CHECKING:
     from masksearch_ray.runtime.ray.errand import Shard
@@ -51,6 +52,7 @@ def report_of(
     uptime: float,
     idle: float,
     budget: int,
+    keep_alive: float | None = None,
 ) -> WorkerReport:
     """Report of an actor.
 
@@ -62,8 +64,12 @@ def report_of(
         Seconds since its process began, and since it was last used.
     budget : int
         Bytes that it may keep of what was read.
+    keep_alive : float or None
+        Seconds without use after which it ends itself.
     """
     running = tuple(queries)
+    idle = 0.0 if running else idle
+    caches = cache_counters()
     readers = {id(worker.reader): worker.reader for _, worker in held}.values()
     totals = [
         worker.reader.segment(number).counter.totals
@@ -81,8 +87,12 @@ def report_of(
         memory_budget=budget,
         bytes_read=sum(total.bytes for total in totals),
         requests=sum(total.requests for total in totals),
-        idle=0.0 if running else idle,
+        idle=idle,
         uptime=uptime,
+        expires=None if keep_alive is None else max(0.0, keep_alive - idle),
+        cache_bytes=sum(cache.size for cache in caches),
+        cache_hits=sum(cache.hits for cache in caches),
+        cache_misses=sum(cache.misses for cache in caches),
     )
 
 
