@@ -15,9 +15,10 @@ from masksearch_ray.storage.s3 import S3Storage
 from masksearch_ray.storage.types import Storage
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_ACCEPTED = ", ".join(
-    ["a path", "file://", "memory://", "s3://", *(f"{name}://" for name in PACKAGES)]
-)
+REMOTE = ("s3", *PACKAGES)
+"""Schemes of storages that are asked over a network."""
+
+_ACCEPTED = ", ".join(["a path", "file://", "memory://", *(f"{name}://" for name in REMOTE)])
 
 
 def open_storage(url: str, options: Mapping[str, Any] | None = None) -> Storage:
@@ -56,4 +57,4 @@ def open_storage(url: str, options: Mapping[str, Any] | None = None) -> Storage:
 def is_remote(url: str) -> bool:
     """Whether the storage at a URL is asked over a network."""
     match = _SCHEME.match(url)
-    return match is not None and match[1].lower() in PACKAGES
+    return match is not None and match[1].lower() in REMOTE

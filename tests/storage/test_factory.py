@@ -9,6 +9,7 @@ from masksearch_ray.storage import (
     LocalStorage,
     MemoryStorage,
     RetryingStorage,
+    is_remote,
     open_storage,
 )
 
@@ -21,6 +22,13 @@ def test_schemes() -> None:
     assert isinstance(storage, RetryingStorage)
     assert storage.url == "s3://bucket/masks"
     assert storage.describe() == ("s3://bucket/masks", {"anon": True})
+
+
+def test_what_is_asked_over_a_network_is_remote() -> None:
+    for url in ("s3://bucket/masks", "S3://bucket", "gs://bucket/masks", "az://bucket"):
+        assert is_remote(url)
+    for url in ("/data/masks", "file:///data", "memory://x", "s3-masks/folder"):
+        assert not is_remote(url)
 
 
 @pytest.mark.parametrize("url", ["http://host/masks", "s4://bucket", "hdfs://x", "c+d.e-f://x"])
