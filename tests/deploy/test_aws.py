@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
+
+import masksearch_ray as ms
+from tests.storage.servers import moto
 
 FOLDER = Path(__file__).parent.parent.parent / "deploy" / "aws"
 POLICIES = sorted((FOLDER / "iam").glob("*.json"))
@@ -95,6 +102,66 @@ def test_a_policy_names_what_it_allows(path: Path) -> None:
 def test_readers_cannot_write() -> None:
     assert actions("reader") == READING
     assert actions("writer") == READING | WRITING
+
+
+def action(method: str, path: str) -> str:
+    """What IAM calls a request."""
+    query = path.partition("?")[2]
+    match method, query:
+        case "GET", text if "list-type=2" in text:
+            return "s3:ListBucket"
+        case "GET" | "HEAD", _:
+            return "s3:GetObject"
+        case "DELETE", text if "uploadId" in text:
+            return "s3:AbortMultipartUpload"
+        case "DELETE", _:
+            return "s3:DeleteObject"
+        case "POST", "delete":
+            return "s3:DeleteObject"
+        case "PUT" | "POST", _:
+            return "s3:PutObject"
+    raise AssertionError(f"{method} {path}")
+
+
+@pytest.fixture
+def requested(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], set[str]]]:
+    """What was asked of an S3 server, by its own log, as IAM calls it."""
+    import boto3
+
+    with moto() as endpoint, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_ENDPOINT_URL", endpoint)
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="lab")
+        caplog.set_level(logging.INFO, logger="werkzeug")
+        caplog.clear()
+
+        def asked() -> set[str]:
+            lines = [re.search(r"([A-Z]+) (\S+) HTTP", r.getMessage()) for r in caplog.records]
+            found = {action(*line.groups()) for line in lines if line}
+            caplog.clear()
+            return found
+
+        yield asked
+
+
+def test_policies_allow_what_collections_ask_of_storage(
+    requested: Callable[[], set[str]],
+) -> None:
+    url = "s3://lab/maps"
+    masks = np.random.default_rng(0).random((6, 32, 32), np.float32)
+    with ms.create(url) as collection:
+        collection.append(masks)
+        collection.append(masks)
+        collection.delete("mask_id = 3")
+        collection.compact()
+        collection.vacuum(1, older_than=0)
+    # Cutting an upload short is asked for only when one of many parts fails.
+    assert requested() | {"s3:AbortMultipartUpload"} == actions("writer")
+    with ms.open(url) as collection:
+        sql = "SELECT mask_id FROM masks WHERE CP(mask, full_image, (0.5, 1.0)) > 510"
+        assert len(collection.sql(sql, use_index=False)) > 0
+    assert requested() == actions("reader")
 
 
 def test_the_head_starts_and_ends_its_own_nodes_only(config: dict[str, Any]) -> None:
