@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,12 +85,12 @@ def balance(weights: Sequence[int], shards: int) -> list[list[int]]:
     """
     count = max(1, min(shards, len(weights)))
     owned: list[list[int]] = [[] for _ in range(count)]
-    load = [0] * count
+    # Among equals the one with fewer items, so that none stays empty.
+    lightest = [(0, 0, share) for share in range(count)]
     for item in sorted(range(len(weights)), key=lambda i: (-weights[i], i)):
-        # Among equals the one with fewer items, so that none stays empty.
-        least = min(range(count), key=lambda share: (load[share], len(owned[share])))
-        owned[least].append(item)
-        load[least] += weights[item]
+        load, items, share = lightest[0]
+        owned[share].append(item)
+        heapq.heapreplace(lightest, (load + weights[item], items + 1, share))
     return [sorted(items) for items in owned]
 
 
