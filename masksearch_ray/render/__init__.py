@@ -6,6 +6,7 @@ Pictures are ``(H, W, 3)`` uint8 arrays; masks are ``(H, W)`` arrays of values i
 
 from __future__ import annotations
 
+from masksearch_ray.render.chart import Chart, Curve, chart_png
 from masksearch_ray.render.colour import RGB, colour_scale, heat_map, overlay
 from masksearch_ray.render.image import png_bytes, read_image, resize, write_png
 from masksearch_ray.render.panel import OUTLINE_COLOURS, Outline, Panel, paint
@@ -14,9 +15,12 @@ from masksearch_ray.render.sheet import Sheet, contact_sheet
 __all__ = [
     "OUTLINE_COLOURS",
     "RGB",
+    "Chart",
+    "Curve",
     "Outline",
     "Panel",
     "Sheet",
+    "chart_png",
     "colour_scale",
     "contact_sheet",
     "heat_map",
