@@ -34,6 +34,7 @@ __all__ = [
     "GroupTable",
     "assign_groups",
     "empty_table",
+    "first_rows",
     "items_by_shard",
     "join_rows",
     "merge_rows",
@@ -83,6 +84,17 @@ def join_rows(found: Sequence[RowsFound], query: Query) -> RowsFound | None:
         keep = first if query.limit is None else first[: query.offset + query.limit]
         table, places = table.take(pa.array(keep)), places.take(keep)
     return RowsFound(table, places)
+
+
+def first_rows(found: Sequence[RowsFound], leaders: Leaders, offset: int) -> RowsFound | None:
+    """The first items of those that shards answered with, `offset` of them left out."""
+    found = [part for part in found if part.table.num_rows]
+    places = Places.concat([part.places for part in found])
+    if places is None:
+        return None
+    first = places.first(leaders.k)[offset:]
+    table = pa.concat_tables([part.table for part in found])
+    return RowsFound(table.take(pa.array(first)), places.take(first))
 
 
 def merge_rows(found: Sequence[RowsFound], query: Query, schema: pa.Schema) -> pa.Table:

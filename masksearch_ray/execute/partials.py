@@ -57,10 +57,14 @@ class Offer:
 
 @dataclass(frozen=True, eq=False)
 class Top:
-    """Answer with the k first items, given the threshold of all shards."""
+    """Answer with the k first items, given the threshold of all shards.
+
+    With `fetch` also with the select list on them, those known to be none of the first k left out.
+    """
 
     k: int
     threshold: Threshold | None
+    fetch: bool = False
 
 
 @dataclass(frozen=True, eq=False)

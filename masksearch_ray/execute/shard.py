@@ -48,7 +48,7 @@ from masksearch_ray.model.query import (
     Query,
     leaves,
 )
-from masksearch_ray.model.shard import Request, SegmentView, Steps
+from masksearch_ray.model.shard import Poll, Request, SegmentView, Steps
 
 __all__ = ["ShardQuery", "aggregates_of", "conjuncts", "mask_terms"]
 
@@ -136,10 +136,8 @@ class ShardQuery:
             case Offer(k):
                 items = yield from self._items()
                 yield Emit(Offered(offer(items, self._ranking, k)))
-            case Top(k, _):
-                items = yield from self._items()
-                found, places = yield from top(items, self._ranking, k)
-                yield Emit(Ranked(found, places))
+            case Top(k, _, fetch):
+                yield from self._top(k, fetch)
             case Fetch(items=at):
                 yield from self._fetch(at)
             case CountBounds():
@@ -262,6 +260,16 @@ class ShardQuery:
                 passed = yield from settle(items, self._ranking.where, some)
                 if passed.any():
                     yield from self._emit(items, some[passed])
+
+    def _top(self, k: int, fetch: bool) -> Run:
+        items = yield from self._items()
+        found, places = yield from top(items, self._ranking, k)
+        yield Emit(Ranked(found, places))
+        if fetch and len(found):
+            threshold = yield Poll()
+            if threshold is not None:
+                found = found[places.reach(threshold)]
+            yield from self._emit(items, np.sort(found))
 
     def _emit(self, items: Items, at: Index) -> Run:
         """Hand out the select list and places of ascending items."""

@@ -12,6 +12,7 @@ __all__ = ["explain_plan"]
 
 _GROUPS = {
     "merged": "every shard bounds its part of each group, and the parts are merged",
+    "apart": "the masks of each group lie together on one shard",
     "together": "the masks of each group are brought together on one shard",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from masksearch_ray.model.query import Aggregate, Area, Call, CountPixels, Expr, Query
+from masksearch_ray.model.query import Aggregate, Area, Call, Column, CountPixels, Expr, Query
 from masksearch_ray.plan.types import Plan
 
 __all__ = ["RULES", "make_plan"]
@@ -39,9 +39,26 @@ def choose_k(plan: Plan) -> Plan:
 RULES: tuple[Callable[[Plan], Plan], ...] = (choose_groups, choose_k)
 
 
-def make_plan(query: Query, use_index: bool = True) -> Plan:
-    """Plan a query."""
+def make_plan(query: Query, use_index: bool = True, images_apart: bool = False) -> Plan:
+    """Plan a query.
+
+    Parameters
+    ----------
+    query : Query
+    use_index : bool
+        False: bounds are not used, every pixel asked for is read.
+    images_apart : bool
+        Whether no image has masks on two shards.
+    """
     plan = Plan(query, groups=None, k=None, use_index=use_index)
     for rule in RULES:
         plan = rule(plan)
+    if plan.groups == "together" and images_apart and _by_image(query):
+        return replace(plan, groups="apart")
     return plan
+
+
+def _by_image(query: Query) -> bool:
+    """Whether the masks of a group are of one image."""
+    keys = query.group_by or ()
+    return any(isinstance(key, Column) and key.name == "image_id" for key in keys)

@@ -17,9 +17,10 @@ class Plan:
     Parameters
     ----------
     query : Query
-    groups : {None, "merged", "together"}
+    groups : {None, "merged", "apart", "together"}
         None: a query over rows. "merged": every shard bounds its part of each group and the parts
-        are merged. "together": the masks of a group are brought together on one shard.
+        are merged. "apart": the masks of a group lie on one shard. "together": they are brought
+        there first, which takes a round trip.
     k : int or None
         Items that an exact top-k looks for, LIMIT + OFFSET; None: all that pass.
     use_index : bool
@@ -27,6 +28,6 @@ class Plan:
     """
 
     query: Query
-    groups: Literal["merged", "together"] | None
+    groups: Literal["merged", "apart", "together"] | None
     k: int | None
     use_index: bool = True

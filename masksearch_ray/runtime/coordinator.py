@@ -1,7 +1,7 @@
 """The coordinator: sends stages to shards, merges their partials, decides what to ask next.
 
-At most two round trips for filters and for groups without a limit, at most three for top-k; two
-more where a mask aggregate's groups may span shards and their members have to be found first.
+At most two round trips for filters and for groups without a limit, at most three for top-k. Where a
+mask aggregate's groups may span shards, the first of them finds their members.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from masksearch_ray.execute.leaders import Leaders
 from masksearch_ray.execute.merge import (
     GroupTable,
     assign_groups,
+    first_rows,
     items_by_shard,
     merge_rows,
     merge_states,
@@ -164,13 +165,22 @@ class Coordinator:
             offers.add(partial.places)
         self.control.threshold = offers.threshold
         leaders, herald = Leaders(k, offers.threshold), Herald(self.pool.shards)
-        for shard, partial in self._send(Top(k, offers.threshold)):
+        # To find members took a round trip already: the rows come along with their places.
+        fetch, rows = self._members is not None, list[RowsFound]()
+        for shard, partial in self._send(Top(k, offers.threshold, fetch)):
+            if isinstance(partial, RowsFound):
+                rows.append(partial)
+                continue
             assert isinstance(partial, Ranked)
             leaders.add(partial.places, partial.owners(shard), partial.items)
             self.control.threshold = leaders.threshold  # it only ever gets better
             if herald.due(leaders.threshold, len(self._working)):
                 assert leaders.threshold is not None
                 self.pool.raise_threshold(self._id, leaders.threshold, self._working)
+        if fetch:
+            first = first_rows(rows, leaders, self.query.offset)
+            yield from [] if first is None else [first]
+            return
         chosen = items_by_shard(leaders, self.query.offset)
         stages: dict[int, Stage] = {shard: Fetch(items) for shard, items in chosen.items()}
         for _, partial in self._send(stages):

@@ -42,8 +42,10 @@ class LocalPool:
         reader: CollectionReader,
         shards: Sequence[Sequence[int]],
         turnstile: Turnstile | None = None,
+        images_apart: bool = False,
     ) -> None:
         self.reader = reader
+        self.images_apart = images_apart
         node, count = platform.node(), len(shards)
         self.workers = [
             Worker(reader, segments, Place(f"thread {n}", node, f"shard {n} of {count}"))
@@ -180,8 +182,8 @@ class LocalRuntime:
     def pool(self, source: CollectionSource) -> LocalPool:
         """Workers for one version of a collection."""
         reader = open_reader(source)
-        shards = cut(source.segments, self.threads, self.threads, reader.recent.budget).shards
-        return LocalPool(reader, shards, self._turnstile)
+        plan = cut(source.segments, self.threads, self.threads, reader.recent.budget)
+        return LocalPool(reader, plan.shards, self._turnstile, plan.images_apart)
 
     def record(self, record: QueryRecord) -> None:
         """Nobody counts queries of one process."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from masksearch_ray.runtime.types import SegmentLoad
 
-__all__ = ["Cut", "balance", "cut", "overlapping"]
+__all__ = ["Cut", "balance", "cut", "lie_apart", "overlapping"]
 
 _ROWS_A_WORKER = 2_000_000
 _ROWS_A_SHARD = 2_000_000  # bounds and places of as many are held at once by a running stage
@@ -27,11 +27,14 @@ class Cut:
         Shards of each worker.
     bytes : int
         Predicted bytes in memory of the largest group.
+    images_apart : bool
+        Whether no image has masks on two shards.
     """
 
     shards: tuple[tuple[int, ...], ...]
     groups: tuple[tuple[int, ...], ...]
     bytes: int
+    images_apart: bool
 
     @property
     def workers(self) -> int:
@@ -65,7 +68,7 @@ def cut(
     heavy = [sum(weights[segment] for segment in shard) for shard in shards]
     groups = balance(heavy, wanted)
     largest = max(sum(loads[s].bytes for shard in group for s in shards[shard]) for group in groups)
-    return Cut(tuple(map(tuple, shards)), tuple(map(tuple, groups)), largest)
+    return Cut(tuple(map(tuple, shards)), tuple(map(tuple, groups)), largest, lie_apart(loads, shards))
 
 
 def balance(weights: Sequence[int], shards: int) -> list[list[int]]:
@@ -120,6 +123,19 @@ def overlapping(loads: Sequence[SegmentLoad]) -> list[list[int]]:
             found.append([at])
             reach = last
     return [sorted(segments) for segments in found]
+
+
+def lie_apart(loads: Sequence[SegmentLoad], shards: Sequence[Sequence[int]]) -> bool:
+    """Whether no image lies in two shards, by the ranges of their segments.
+
+    Parameters
+    ----------
+    loads : sequence of SegmentLoad
+    shards : sequence of sequence of int
+        Segments of each.
+    """
+    owner = {segment: number for number, shard in enumerate(shards) for segment in shard}
+    return all(len({owner[s] for s in unit}) == 1 for unit in overlapping(loads))
 
 
 def _weight(load: SegmentLoad, rows: int, size: int) -> int:

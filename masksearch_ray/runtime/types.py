@@ -190,6 +190,10 @@ class Pool(Protocol):
     def shards(self) -> int:
         """Number of shards, numbered from 0."""
 
+    @property
+    def images_apart(self) -> bool:
+        """Whether no image has masks on two shards, by ranges of ``image_id``."""
+
     def send(
         self, tasks: Mapping[int, ShardTask], control: QueryControl
     ) -> Iterator[tuple[int, Partial]]:

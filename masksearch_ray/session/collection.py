@@ -235,8 +235,8 @@ class Collection(Changes):
         recorder = Recorder(text, params, origin, bounds=bounds)
         with recorder.failures():
             query = parse(text, catalog_of(self._manifest, self.url), params, roi)
-            plan = make_plan(query, use_index)
             pool, control = self._open_pool(), QueryControl(timeout)
+            plan = make_plan(query, use_index, pool.images_apart)
         coordinator = Coordinator(plan, pool, control, self.schema, recorder.query_id)
         recorder.follow(coordinator)
         return coordinator, recorder

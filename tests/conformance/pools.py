@@ -70,7 +70,7 @@ class Opened:
         self, text: str, timeout: float | None = None, use_index: bool = True
     ) -> Coordinator:
         """One query."""
-        plan = make_plan(parse(text, self._catalog), use_index)
+        plan = make_plan(parse(text, self._catalog), use_index, self.pool.images_apart)
         return Coordinator(plan, self.pool, QueryControl(timeout), self._schema)
 
     def ask(self, text: str, timeout: float | None = None, use_index: bool = True) -> pa.Table:

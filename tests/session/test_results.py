@@ -49,7 +49,7 @@ class PausingPool:
 
     def __init__(self, inner: LocalPool, leave: threading.Semaphore) -> None:
         self.inner, self.leave = inner, leave
-        self.shards = inner.shards
+        self.shards, self.images_apart = inner.shards, inner.images_apart
         self.given = 0
 
     def send(
@@ -324,9 +324,9 @@ TRIPS = [
     (f"{FILTER} LIMIT 5", 3),
     (f"SELECT mask_id FROM masks ORDER BY {TERM} DESC LIMIT 5", 3),
     (f"SELECT image_id, MAX({TERM}) AS s FROM masks GROUP BY image_id ORDER BY s LIMIT 2", 3),
-    (f"SELECT image_id, {BOTH} AS n FROM masks GROUP BY image_id HAVING n > 9", 4),
-    (f"SELECT image_id, {BOTH} AS n FROM masks GROUP BY image_id ORDER BY n DESC LIMIT 3", 5),
-    (f"SELECT {BOTH} AS n FROM masks", 4),
+    (f"SELECT image_id, {BOTH} AS n FROM masks GROUP BY image_id HAVING n > 9", 2),
+    (f"SELECT image_id, {BOTH} AS n FROM masks GROUP BY image_id ORDER BY n DESC LIMIT 3", 3),
+    (f"SELECT {BOTH} AS n FROM masks", 2),
 ]
 
 

@@ -35,6 +35,7 @@ class RayPool:
     """
 
     def __init__(self, crew: Crew, members: list[Member], shards: list[Shard], plan: Cut) -> None:
+        self.images_apart = plan.images_apart
         self._crew = crew
         self._members = members
         self._shards = shards
