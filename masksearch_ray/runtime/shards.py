@@ -68,7 +68,9 @@ def cut(
     heavy = [sum(weights[segment] for segment in shard) for shard in shards]
     groups = balance(heavy, wanted)
     largest = max(sum(loads[s].bytes for shard in group for s in shards[shard]) for group in groups)
-    return Cut(tuple(map(tuple, shards)), tuple(map(tuple, groups)), largest, lie_apart(loads, shards))
+    return Cut(
+        tuple(map(tuple, shards)), tuple(map(tuple, groups)), largest, lie_apart(loads, shards)
+    )
 
 
 def balance(weights: Sequence[int], shards: int) -> list[list[int]]:

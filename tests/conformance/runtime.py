@@ -30,6 +30,7 @@ from masksearch_ray.execute.partials import Filter, Finished, Offer, Partial, Ra
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.types import Pool, Runtime, ShardTask
 from tests.conformance.pools import Opened, make_collection, parse_text, source_of
+from tests.conformance.trips import RoundTripTests
 
 LABELS = ["cat", "dog", "eel", "fox"]
 N, SIDE, SEGMENTS = 240, 16, 5
@@ -64,32 +65,6 @@ def counts(lo: float, hi: float) -> npt.NDArray[np.int64]:
 
 
 COUNT = "CP(mask, object_box, (0.6, 0.9))"
-GROUPED = (
-    "SELECT image_id, CP(intersect(mask > 0.2), full_image, (0.5, 1.0)) AS n "
-    "FROM masks GROUP BY image_id"
-)
-OTHER = f"SELECT image_id, CP(union(mask > 0.9), full_image, (0.5, 1.0)) AS n, SUM({COUNT}) AS s"
-OTHER += " FROM masks GROUP BY image_id"
-SUMS = "SELECT image_id, SUM(CP(mask, object_box, (0.61, 0.87))) AS s FROM masks GROUP BY image_id"
-
-# A question, its round trips where images span shards, and where they do not.
-TRIPS = {
-    "filter": (f"SELECT mask_id FROM masks WHERE {COUNT} > 22", 1, 1),
-    "filter in an order": (f"SELECT mask_id FROM masks WHERE {COUNT} > 22 ORDER BY {COUNT}", 1, 1),
-    "top-k": (f"SELECT mask_id, {COUNT} AS n FROM masks ORDER BY n DESC LIMIT 7", 3, 3),
-    "one aggregate": (f"SELECT AVG({COUNT}) AS a FROM masks", 1, 1),
-    "aggregates": (SUMS, 1, 1),
-    "some aggregates": (f"{SUMS} HAVING s > 70", 2, 2),
-    "mask aggregates": (GROUPED, 2, 1),
-    "some mask aggregates": (f"{OTHER} HAVING n > 50", 2, 1),
-    "mask aggregates, top-k": (f"{GROUPED} ORDER BY n DESC LIMIT 5", 3, 3),
-    "mask aggregates by others, top-k": (f"{OTHER} ORDER BY s, n LIMIT 5 OFFSET 2", 3, 3),
-    "one mask aggregate": (
-        "SELECT CP(union(mask > 0.9), full_image, (0.5, 1.0)) AS n FROM masks",
-        2,
-        2,
-    ),
-}
 EXPECTED = counts(0.6, 0.9)
 
 
@@ -101,7 +76,7 @@ def best_first() -> list[int]:
     return sorted(range(N), key=lambda i: (-EXPECTED[i], i))
 
 
-class RuntimeTests:
+class RuntimeTests(RoundTripTests):
     """The contract of `Runtime` and `Pool`."""
 
     # -- answers ------------------------------------------------------------------------------
@@ -276,50 +251,6 @@ class RuntimeTests:
             with pytest.raises(QueryError, match="masks of several sizes"):
                 opened.ask(text)
             assert opened.ask("SELECT mask_id FROM masks").num_rows == 2 * N
-
-    # -- round trips --------------------------------------------------------------------------
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def apart(cls, tmp_path_factory: pytest.TempPathFactory) -> str:
-        """The same masks as images of which none has masks in two segments."""
-        url = str(tmp_path_factory.mktemp("runtime") / "apart")
-        rows: dict[str, list[object]] = {**metadata(), "image_id": [i // 4 for i in range(N)]}
-        make_collection(url, pixels(), rows, SEGMENTS)
-        return url
-
-    @pytest.mark.parametrize("layout", ["images apart", "images that span shards"])
-    @pytest.mark.parametrize("question", TRIPS)
-    def test_round_trips(
-        self, runtime: Runtime, url: str, apart: str, layout: str, question: str
-    ) -> None:
-        text, most, least = TRIPS[question]
-        with Opened(runtime, apart if layout == "images apart" else url) as opened:
-            assert opened.pool.images_apart == (layout == "images apart")
-            coordinator = opened.coordinator(text)
-            found = coordinator.assemble(list(coordinator.run()))
-            assert coordinator.round_trips == (least if opened.pool.images_apart else most)
-            assert found == opened.ask(text, use_index=False)
-            assert coordinator.round_trips <= (3 if "LIMIT" in text else 2)
-
-    @pytest.mark.parametrize("layout", ["images apart", "images that span shards"])
-    def test_masks_of_an_image_taken_together(
-        self, runtime: Runtime, url: str, apart: str, layout: str
-    ) -> None:
-        """The best groups, some left out, against brute force; ties are settled by their key."""
-        of_image = np.arange(N) // 4 if layout == "images apart" else np.arange(N) % 60
-        best = pixels() / 255 > 0.2
-        counts = {i: int(best[of_image == i].all(axis=0).sum()) for i in range(60)}
-        order = sorted(counts, key=lambda i: (-counts[i], i))
-        with Opened(runtime, apart if layout == "images apart" else url) as opened:
-            for offset, limit in ((0, 0), (0, 7), (4, 9), (55, 60), (70, 5)):
-                found = opened.ask(f"{GROUPED} ORDER BY n DESC LIMIT {limit} OFFSET {offset}")
-                wanted = order[offset : offset + limit]
-                assert found["image_id"].to_pylist() == wanted
-                assert found["n"].to_pylist() == [counts[i] for i in wanted]
-            found = opened.ask(f"{GROUPED} HAVING n > {counts[order[20]]}")
-            wanted = sorted(i for i in counts if counts[i] > counts[order[20]])
-            assert found["image_id"].to_pylist() == wanted
 
     # -- stopping -----------------------------------------------------------------------------
 
