@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ class RoundTripTests:
     def laid_out(cls, layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> str:
         """A collection in that layout."""
         url = str(tmp_path_factory.mktemp("trips") / layout)
-        rows: dict[str, list[object]] = {
+        rows: dict[str, list[Any]] = {
             "image_id": IMAGES[layout].tolist(),
             "object_box": [BOX] * N,
         }
