@@ -118,6 +118,7 @@ class SimulatedPool:
         seed: int,
     ) -> None:
         self.layout, self.chosen, self.fan = layout, chosen, fan
+        self.images_apart = False
         self.latency, self.costs, self.seed = latency, costs, seed
         self.meter = Meter()
         self.replies = self.messages = self.bytes_in = self.bytes_out = self.tasks = 0
