@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +12,13 @@ import pytest
 import masksearch_ray as ms
 from masksearch_ray.collection import Limits, create_collection, open_manifest
 from masksearch_ray.collection.ingest import ingest
-from masksearch_ray.collection.sources import Listed, Piece, SourceBatch, open_source
-from masksearch_ray.collection.vacuum import vacuum
-from masksearch_ray.errors import DataError, WorkerError
+from masksearch_ray.errors import DataError
 from masksearch_ray.model.progress import ProgressStep
 from masksearch_ray.model.tasks import Tasks
 from masksearch_ray.runtime.ray import RayRuntime
-from masksearch_ray.storage import LocalStorage, Storage, open_storage
-from tests.collection.ingest.test_ingest import SMALL, assert_each_once, mask_of, write_masks
+from masksearch_ray.storage import Storage, open_storage
+from tests.collection.ingest.test_ingest import mask_of, write_masks
+from tests.conformance.ingest import COUNT, WorkerDeaths
 
 pytestmark = pytest.mark.ray
 
@@ -40,104 +36,18 @@ def empty(folder: Path) -> Storage:
     return storage
 
 
-@dataclass(frozen=True)
-class Deadly:
-    """Kills the worker that reads a part, when it writes what a key begins with.
-
-    Only the first, which leaves a mark; or all.
-    """
-
-    inner: Any
-    key: str
-    mark: str
-    always: bool = False
-
-    def open(self) -> Any:
-        mark = Path(self.mark)
-        if self.always or not mark.exists():
-            mark.write_text("was here")
-            put = LocalStorage.put
-
-            def die(storage: LocalStorage, key: str, data: Any) -> None:
-                put(storage, key, data)
-                if key.startswith(self.key) and not key.endswith("heartbeat"):
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            LocalStorage.put = die  # type: ignore[assignment, method-assign]
-        return self.inner.open()
+@pytest.fixture
+def made(tmp_path: Path) -> Storage:
+    return empty(tmp_path / "made")
 
 
-@dataclass(frozen=True)
-class Trapped:
-    """A source of which one part, that with a file, is deadly."""
-
-    inner: Listed
-    file: str
-    key: str
-    mark: str
-    always: bool = False
-    stable = True
-
-    @property
-    def identity(self) -> str | None:
-        return self.inner.identity
-
-    @property
-    def files(self) -> Sequence[str] | None:
-        return self.inner.files
-
-    def expected(self) -> int | None:
-        return self.inner.expected()
-
-    def batches(self, done: Container[str] = ()) -> Iterator[SourceBatch]:
-        return self.inner.batches(done)
-
-    def pieces(self, size: int) -> Sequence[Piece]:
-        return self.inner.pieces(size)
-
-    def part(self, pieces: Sequence[Piece]) -> Any:
-        part = self.inner.part(pieces)
-        if self.file in [piece.name for piece in pieces]:
-            return Deadly(part, self.key, self.mark, self.always)
-        return part
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    return write_masks(tmp_path / "maps", COUNT)
 
 
-def trapped(url: str, key: str, mark: Path, always: bool = False) -> Trapped:
-    source = open_source(url)
-    assert isinstance(source, Listed)
-    return Trapped(source, "013.npy", key, str(mark), always)
-
-
-@pytest.mark.parametrize("key", ["segments/", "ingests/"])
-def test_a_worker_that_died_over_a_segment(tasks: Tasks, tmp_path: Path, key: str) -> None:
-    url = write_masks(tmp_path / "maps", 30)
-    storage = empty(tmp_path / "made")
-    source = trapped(url, key, tmp_path / "mark")
-    report = ingest(storage, source, limits=SMALL, tasks=tasks)
-    assert (tmp_path / "mark").exists()
-    assert (report.rows, report.nodes) == (30, 1)
-    assert report.workers >= 1
-    assert_each_once(storage, 30)
-    # What the dead have left is no part of the collection, and vacuum takes it.
-    written = {info.key.split("/")[1] for info in storage.list("segments/")}
-    named = {entry.id for entry in open_manifest(storage).segments}
-    assert named < written
-    assert ingest(storage, url, limits=SMALL, tasks=tasks).rows == 0
-    vacuum(storage, older_than=0)
-    assert {info.key.split("/")[1] for info in storage.list("segments/")} == named
-    assert ingest(storage, url, limits=SMALL, tasks=tasks).rows == 0
-
-
-def test_a_segment_over_which_all_workers_die(tasks: Tasks, tmp_path: Path) -> None:
-    url = write_masks(tmp_path / "maps", 30)
-    storage = empty(tmp_path / "made")
-    source = trapped(url, "segments/", tmp_path / "mark", always=True)
-    words = r"ingest of 012\.npy to 015\.npy: its worker died and could not be replaced"
-    with pytest.raises(WorkerError, match=words):
-        ingest(storage, source, limits=SMALL, tasks=tasks)
-    assert open_manifest(storage).version == 1
-    assert ingest(storage, url, limits=SMALL, tasks=tasks).rows == 30
-    assert_each_once(storage, 30)
+class TestRayIngest(WorkerDeaths):
+    pass
 
 
 def test_a_bad_file_is_named(ray_instance: None, tmp_path: Path) -> None:
