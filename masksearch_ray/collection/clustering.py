@@ -34,7 +34,7 @@ from masksearch_ray.storage import Storage, open_storage
 __all__ = ["Cluster", "plan_clusters", "write_clusters"]
 
 _READ_MASKS = 256
-_BASE_MEMORY = 200 << 20
+_BASE_MEMORY = 320 << 20
 _READ_MEMORY = 128 << 20  # of metadata and directories of the segments read from
 _COPIES = 3
 

@@ -25,7 +25,7 @@ from masksearch_ray.storage import Storage, open_storage
 
 __all__ = ["BuildReport", "build_index", "rebuild_parts"]
 
-_BASE_MEMORY = 200 << 20  # of a worker with the engine loaded
+_BASE_MEMORY = 320 << 20  # of a worker with the engine loaded
 _READ_MEMORY = 128 << 20
 
 

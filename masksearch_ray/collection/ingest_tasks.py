@@ -26,7 +26,7 @@ from masksearch_ray.storage import Storage, open_storage
 
 __all__ = ["SegmentJob", "Segments", "ingest_by_tasks"]
 
-_BASE_MEMORY = 200 << 20  # of a worker with the engine loaded, and masks on their way
+_BASE_MEMORY = 320 << 20  # of a worker with the engine loaded, and masks on their way
 _COPIES = 3  # of what a segment holds, while it is put together
 _NUMBERS = 1 << 16  # segments that one job may make
 

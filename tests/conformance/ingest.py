@@ -206,6 +206,7 @@ ingest(open_storage(url), source, limits=Limits(rows=4), tasks=tasks, progress=d
 class LeaderDeaths:
     """The process that leads is killed, and the same ingest is run again."""
 
+    @pytest.mark.timeout(240)
     @pytest.mark.parametrize(
         "moment", ["at step 1", "at step 4", "before the commit", "after the commit"]
     )
@@ -218,7 +219,7 @@ class LeaderDeaths:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=200,
         )
         assert ended.returncode == -signal.SIGKILL, ended.stderr
         there = open_manifest(made).rows
