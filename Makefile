@@ -38,7 +38,7 @@ test-s3: .venv/.installed-test  ## run the tests that need a real S3 server, whi
 # Not side by side: each module starts a cluster of its own.
 test-cluster: .venv/.installed-test  ## run the tests on Ray clusters of several nodes (ARGS="-k name")
 	@echo "==> running the tests on Ray clusters of several nodes"
-	@scripts/in-namespace $(BIN)/python -m pytest -n 0 --hypothesis-profile=$(PROFILE) tests/cluster $(ARGS)
+	@scripts/in-namespace $(BIN)/python -m pytest -n 0 --timeout 300 --hypothesis-profile=$(PROFILE) tests/cluster $(ARGS)
 
 # Long and thorough with ARGS=--every; what was tried is written down with ARGS=--faults-report=FILE.
 test-faults: .venv/.installed-test  ## break storage and workers on purpose, on a real S3 server

@@ -26,8 +26,9 @@ def opened(
     cache: str | None = None,
     on_query: Sink | None = None,
     cache_bytes: int | None = None,
+    keep_alive: float | None = None,
 ) -> Iterator[Collection]:
-    """Open a collection; whatever its runtime started ends with the block."""
+    """Open a collection; what its runtime started ends with the block, or later."""
     import masksearch_ray as ms
 
     with ms.open(
@@ -39,5 +40,6 @@ def opened(
         cache=cache,
         cache_bytes=cache_bytes,
         on_query=on_query,
+        keep_alive=keep_alive,
     ) as collection:
         yield collection

@@ -16,6 +16,7 @@ __all__ = [
     "CacheBytes",
     "Collection",
     "Format",
+    "KeepAlive",
     "MostRows",
     "OutputFile",
     "OutputFormat",
@@ -82,6 +83,16 @@ Address = Annotated[
     option(
         metavar="ADDRESS",
         help="Ray cluster; else RAY_ADDRESS, else a private instance on this machine.",
+        group=WHERE,
+    ),
+]
+KeepAlive = Annotated[
+    float | None,
+    option(
+        metavar="SECONDS",
+        min=0,
+        help="Let the workers of a Ray cluster stay so long without use, with what they hold in "
+        "memory, for the next query that asks so; else they end with this one.",
         group=WHERE,
     ),
 ]

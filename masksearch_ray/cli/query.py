@@ -17,6 +17,7 @@ from masksearch_ray.cli.options import (
     Cache,
     CacheBytes,
     Collection,
+    KeepAlive,
     MostRows,
     OutputFile,
     OutputFormat,
@@ -94,6 +95,7 @@ def sql(
     address: Address = None,
     cache: Cache = None,
     cache_bytes: CacheBytes = None,
+    keep_alive: KeepAlive = None,
 ) -> None:
     """Answer a query.
 
@@ -106,7 +108,7 @@ def sql(
     text = statement_text(statement)
     asked = _asked(param, roi, timeout, use_index)
     where = collection, storage_option, runtime, address, version, cache
-    with _kept(stats_json) as on_query, opened(*where, on_query, cache_bytes) as col:
+    with _kept(stats_json) as on_query, opened(*where, on_query, cache_bytes, keep_alive) as col:
         result = col.sql(text, **asked)
         emit(result.table, destination)
         if stats:
@@ -129,6 +131,7 @@ def explain(
     address: Address = None,
     cache: Cache = None,
     cache_bytes: CacheBytes = None,
+    keep_alive: KeepAlive = None,
 ) -> None:
     """Show how a query would be answered; with --analyze, how it was."""
     text = statement_text(statement)
@@ -136,7 +139,7 @@ def explain(
         text = f"EXPLAIN ANALYZE {text}"
     asked = _asked(param, roi, timeout, use_index)
     where = collection, storage_option, runtime, address, version, cache
-    with opened(*where, cache_bytes=cache_bytes) as col:
+    with opened(*where, cache_bytes=cache_bytes, keep_alive=keep_alive) as col:
         told = col.explain(text, **asked)
     typer.echo(told)
 

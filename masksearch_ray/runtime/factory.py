@@ -9,7 +9,9 @@ from masksearch_ray.runtime.types import Runtime
 __all__ = ["open_runtime"]
 
 
-def open_runtime(runtime: str | Runtime = "local", address: str | None = None) -> Runtime:
+def open_runtime(
+    runtime: str | Runtime = "local", address: str | None = None, keep_alive: float | None = None
+) -> Runtime:
     """Choose a runtime by name.
 
     Parameters
@@ -18,19 +20,23 @@ def open_runtime(runtime: str | Runtime = "local", address: str | None = None) -
         A runtime that exists already is given back as it is.
     address : str, optional
         Of a Ray cluster; see `RayRuntime`.
+    keep_alive : float, optional
+        Seconds that a cluster's workers stay without use; see `RayRuntime`.
 
     Raises
     ------
     InputError
-        If there is no runtime of that name, or it takes no address.
+        If there is no runtime of that name, or it takes no such options.
     """
     if isinstance(runtime, str) and runtime == "ray":
         # Not above, so that whoever works without Ray does not load it.
         from masksearch_ray.runtime.ray import RayRuntime
 
-        return RayRuntime(address)
+        return RayRuntime(address, keep_alive=keep_alive)
     if address is not None:
         raise InputError("an address is for the Ray runtime only")
+    if keep_alive is not None:
+        raise InputError("keep_alive is for the Ray runtime only")
     if isinstance(runtime, str) and runtime == "local":
         return LocalRuntime()
     if isinstance(runtime, str) or not hasattr(runtime, "pool"):

@@ -112,6 +112,7 @@ def open(
     cache_bytes: int | None = None,
     version: int | None = None,
     on_query: Sink | None = None,
+    keep_alive: float | None = None,
 ) -> Collection:
     """Open a collection.
 
@@ -137,6 +138,10 @@ def open(
         An older version; such a collection cannot be written to.
     on_query : callable, optional
         Called with the `QueryRecord` of every query that has ended, also by an error.
+    keep_alive : float, optional
+        Seconds that the workers of a Ray cluster stay without use, with what they hold in
+        memory, also when this process has ended: the next one that opens the collection with
+        `keep_alive` finds them. By default they end when the collection is closed.
 
     Returns
     -------
@@ -162,7 +167,7 @@ def open(
     return Collection(
         storage,
         manifest,
-        open_runtime(runtime, address),
+        open_runtime(runtime, address, keep_alive),
         owns_runtime=isinstance(runtime, str),
         pinned=version is not None,
         cache=None if cache is None else fspath(cache),

@@ -6,7 +6,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -23,8 +24,8 @@ from tests.conformance.runtime import COUNT, SLOW, N, above, best_first
 ALL = "SELECT mask_id FROM masks"
 SOME = f"SELECT mask_id FROM masks WHERE {COUNT} > 22"
 BEST = f"SELECT mask_id FROM masks ORDER BY {COUNT} DESC LIMIT 30"
-# A query needs no longer wait than this for a node that will not come.
-PATIENCE = Patience(start=5.0, none=15.0, lost=15.0, silence=15.0)
+# Replacements come within seconds, or never; a busy machine may take longer.
+PATIENCE = Patience(start=5.0, lost=90.0)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,26 @@ def test_a_worker_is_lost_again_and_again(whole: Opened) -> None:
         killer.join()
 
 
+# -- several queries ---------------------------------------------------------------------------
+
+
+def test_queries_at_once_while_a_worker_is_lost(whole: Opened) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        answers = [threads.submit(whole.ask, text) for text in [SOME, BEST] * 3]
+        kill_worker(whole, 2)
+        found = [answer.result()["mask_id"].to_pylist() for answer in answers]
+    assert found == [above(22), best_first()[:30]] * 3
+
+
+def test_short_queries_do_not_wait_for_long_ones(whole: Opened) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        long = [threads.submit(whole.ask, SLOW) for _ in range(5)]
+        time.sleep(0.3)  # they are at work
+        assert whole.ask(SOME)["mask_id"].to_pylist() == above(22)
+        assert not any(query.done() for query in long)
+        assert [query.result().num_rows for query in long] == [39] * 5
+
+
 # -- nodes -------------------------------------------------------------------------------------
 
 
@@ -138,19 +159,21 @@ def test_a_node_is_lost_and_the_cluster_is_full(whole: Opened, nodes: Nodes) -> 
 
 
 def test_all_nodes_are_lost(whole: Opened, nodes: Nodes) -> None:
+    crew = pool_of(whole)._crew
     for node in nodes.living:
         nodes.kill(node)
     began = time.monotonic()
     with pytest.raises(QueryTimeoutError):
         whole.ask(ALL, timeout=4.0)
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 30
+    crew.terms = replace(crew.terms, patience=Patience(lost=3.0))
     with pytest.raises(WorkerError, match=r"shard . of 3 of .*: its worker .* took its place"):
         whole.ask(ALL)
-    with ExitStack() as threads:
-        late = threading.Timer(2.0, nodes.add)
-        late.start()
-        threads.callback(late.join)
-        assert whole.ask(SOME)["mask_id"].to_pylist() == above(22)
+    crew.terms = replace(crew.terms, patience=PATIENCE)
+    with ThreadPoolExecutor(1) as threads:
+        late = threads.submit(whole.ask, SOME)
+        nodes.add()
+        assert late.result()["mask_id"].to_pylist() == above(22)
 
 
 def test_a_full_cluster_says_what_was_asked_for(whole: Opened, nodes: Nodes) -> None:
@@ -159,8 +182,8 @@ def test_a_full_cluster_says_what_was_asked_for(whole: Opened, nodes: Nodes) -> 
         nodes.address, workers=2, memory=1 << 30, patience=Patience(none=2.0, start=1.0)
     )
     asked = r"none of 2 workers started within 2 s; each asked for 1 CPU and 1 GiB; the cluster"
-    with Opened(impatient, pool_of(whole)._shards[0].source.url) as full:
-        with pytest.raises(WorkerError, match=asked):
-            full.ask(ALL)
+    url = pool_of(whole)._shards[0].source.url
+    with Opened(impatient, url) as full, pytest.raises(WorkerError, match=asked):
+        full.ask(ALL)
     impatient.close()
     assert whole.ask(ALL).num_rows == N

@@ -126,5 +126,5 @@ def test_a_private_instance_ends_with_its_process(url: str) -> None:
 
 def test_another_address_than_that_of_this_process(nodes: Nodes, url: str) -> None:
     elsewhere = RayRuntime("127.0.0.1:1")
-    with pytest.raises(InputError, match="127.0.0.1:1: this process is connected to Ray at "):
+    with pytest.raises(InputError, match=r"127\.0\.0\.1:1: this process is connected to Ray at "):
         elsewhere.pool(source_of(url))

@@ -36,9 +36,30 @@ def test_an_address_without_ray() -> None:
         open_runtime("local", "somewhere:6379")
 
 
+def test_workers_that_stay_without_ray() -> None:
+    with pytest.raises(InputError, match="keep_alive is for the Ray runtime only"):
+        open_runtime("local", keep_alive=60)
+
+
 def test_no_workers() -> None:
     with pytest.raises(InputError, match="at least 1"):
         RayRuntime(workers=0)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_workers_that_stay_for_no_sensible_time(seconds: float) -> None:
+    with pytest.raises(InputError, match="keep_alive"):
+        open_runtime("ray", keep_alive=seconds)
+
+
+def test_too_little_memory() -> None:
+    with pytest.raises(InputError, match="memory = 1000: at least"):
+        RayRuntime(memory=1000)
+
+
+def test_an_address_of_rays_client_protocol() -> None:
+    with pytest.raises(InputError, match="ray://head:10001: Ray's client protocol"):
+        RayRuntime("ray://head:10001").pool(CollectionSource("/masks", 1, ()))
 
 
 def test_ray_cannot_reach_the_memory_of_this_process() -> None:
