@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import time
@@ -66,8 +67,9 @@ def vacuum(
     keep_versions : int
         The newest versions, at least 1, that are kept whatever their age.
     older_than : str or float
-        Grace: whatever is younger stays, for a writer may be about to commit it. No append,
-        delete or compaction may take longer than this.
+        Grace: whatever is younger stays, for a writer may be about to commit it, and versions
+        that were replaced later stay, for they may be read. No append, delete, compaction or
+        query may take longer than this.
 
     Raises
     ------
@@ -89,8 +91,9 @@ def vacuum(
         if info.modified < limit
     ]
     versions = list_versions(storage)
-    kept = versions[-keep_versions:]
-    kept = [old for old in versions[:-keep_versions] if old.modified >= limit] + list(kept)
+    # A version's age counts from when another took its place: until then readers opened it.
+    young = [old for old, new in itertools.pairwise(versions) if new.modified >= limit]
+    kept = [one for one in versions if one in young or one in versions[-keep_versions:]]
     named, ingested = _named_by_versions(storage, [one.version for one in kept])
     journals = list_journals(storage)
     dead = [journal for journal in journals if journal.modified < limit]

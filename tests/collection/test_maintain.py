@@ -156,6 +156,21 @@ def test_versions_within_the_grace_are_kept() -> None:
     assert len(content(storage, 2)) == 1
 
 
+def test_vacuum_spares_the_version_that_was_newest_a_moment_ago(tmp_path: Path) -> None:
+    storage = LocalStorage(str(tmp_path))
+    create_collection(storage)
+    for seed in range(4):
+        append(storage, random_masks(2, seed=seed))
+    compact(storage)
+    for path in tmp_path.rglob("*"):  # all is old, but for the last two versions
+        if path.is_file() and path.stem not in (f"{5:020d}", f"{6:020d}"):
+            os.utime(path, (time.time() - WEEK,) * 2)
+    wanted = content(storage, 4)
+    assert vacuum(storage, keep_versions=1, older_than=3600).versions == 3
+    assert [one.version for one in list_versions(storage)] == [4, 5, 6]
+    assert content(storage, 4) == wanted
+
+
 def test_vacuum_refuses_what_makes_no_sense() -> None:
     with pytest.raises(InputError, match="at least 1"):
         vacuum(empty(), keep_versions=0)

@@ -7,7 +7,6 @@ import re
 import socket
 import struct
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ __all__ = ["KINDS", "READ_KINDS", "FaultProxy", "Kind", "Request", "Strike"]
 
 Kind = Literal[
     "503", "429", "500", "reset before", "reset after", "silence before", "silence after",
-    "cut", "short", "flip", "drip", "expired", "call",
+    "cut", "short", "flip", "drip", "expired", "call", "call after",
 ]  # fmt: skip
 """What befalls a request.
 
@@ -29,7 +28,8 @@ after it obeyed. ``silence before``, ``silence after``: the same, but no answer 
 ``cut``: half the body, then the connection ends. ``short``: half the body, as if it were all.
 ``flip``: one bit in the middle of the body is wrong, of the request where that has one.
 ``drip``: the body comes in small pieces. ``expired``: 403 ExpiredToken.
-``call``: `Strike.action` is called before the server sees the request, which then takes its way.
+``call``, ``call after``: `Strike.action` is called before the server sees the request, or after
+it obeyed; else the request takes its way.
 """
 
 KINDS: tuple[Kind, ...] = (
@@ -222,8 +222,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fare(self, strike: Strike | None, body: bytes) -> None:
         kind = strike.kind if strike else None
-        if strike is not None and strike.action is not None:
-            strike.action()
+        action = strike.action if strike and strike.action else _nothing
+        if kind == "call":
+            action()
         if kind in _ERRORS:
             self._refuse(*_ERRORS[kind])
             return
@@ -232,6 +233,8 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "silence before":
             self._wait()
         response, data = self._forward(_flipped(body) if kind == "flip" and body else body)
+        if kind == "call after":
+            action()
         if kind == "reset after":
             self._reset()
         if kind == "silence after":
@@ -334,6 +337,5 @@ def object_kind(key: str) -> str:
     return parts[-1].partition(".")[0]
 
 
-def pause(seconds: float) -> None:
-    """Wait; for tables whose action is to wait."""
-    time.sleep(seconds)
+def _nothing() -> None:
+    pass

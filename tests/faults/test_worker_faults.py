@@ -14,7 +14,7 @@ from masksearch_ray.errors import NotFoundError, QueryTimeoutError, StorageError
 from masksearch_ray.runtime.local import LocalRuntime
 from masksearch_ray.runtime.ray import RayRuntime
 from masksearch_ray.runtime.types import Runtime
-from tests.faults.proxy import FaultProxy, Strike
+from tests.faults.proxy import FaultProxy, Kind, Strike
 from tests.faults.tally import Tally
 from tests.faults.world import QUERIES, World
 from tests.oracle.render import render
@@ -58,8 +58,8 @@ def test_workers_killed_at_a_request(
     chosen = (list(QUERIES).index(name) + nth + len(when)) % 4 == 0
     if not (chosen or every):
         return
-    kind = "call" if when == "call" else "call after"
-    proxy.begin([Strike(kind, nth, what=what, action=kill_all)])  # type: ignore[arg-type]
+    kind: Kind = "call" if when == "call" else "call after"
+    proxy.begin([Strike(kind, nth, what=what, action=kill_all)])
     world.ask("masks", QUERIES[name], actors)
     if proxy.struck:
         tally.add(f"query: {name}", f"all workers killed during {stage}", "exact")

@@ -123,7 +123,9 @@ class World:
         """Open the collection through the proxy, ask, and hold the answer against the oracle."""
         answer = evaluate(HELD, query)
         assert isinstance(answer, Answer)
-        with ms.open(self.url(name), runtime, storage_options=self.options) as opened:
+        with ms.open(
+            self.url(name), runtime, storage_options=self.options, cache_bytes=0
+        ) as opened:
             text, given = render(query), parameters(query)
             assert_same(opened.sql(text, given, timeout=timeout).table, answer)
 
@@ -140,7 +142,7 @@ class Change:
 
     def run(self, world: World, name: str, folder: Path) -> None:
         """Do it, through the proxy."""
-        with ms.open(world.url(name), storage_options=world.options) as opened:
+        with ms.open(world.url(name), storage_options=world.options, cache_bytes=0) as opened:
             self.make(opened, folder)
 
 

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import masksearch_ray as ms
-from masksearch_ray.errors import FailedError
+from masksearch_ray.errors import FailedError, WorkerError
 from masksearch_ray.runtime.local import LocalRuntime
 from masksearch_ray.runtime.types import Runtime
 from tests import s3_server
@@ -37,7 +37,8 @@ LIFE = 60.0  # seconds that a collection lives
 PATIENT = {
     "RAY_health_check_timeout_ms": "60000",
     "RAY_health_check_failure_threshold": "10",
-    "RAY_raylet_start_wait_time_s": "120",
+    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_agent_register_timeout_ms": "300000",
 }
 PATIENCE = 300.0  # seconds after which a client that does nothing hangs
 
@@ -65,9 +66,19 @@ class Soak:
                 self.totals.add("collections")
                 return life
 
+    def _start(self) -> None:
+        """Start the workers; a busy machine may need more than one try."""
+        for left in reversed(range(3)):
+            try:
+                with ms.open(self.life.url, self.runtime, storage_options=self.options) as opened:
+                    opened.sql("SELECT mask_id FROM masks")
+                return
+            except WorkerError:
+                if not left:
+                    raise
+
     def run(self, minutes: float, clients: int) -> None:
-        with ms.open(self.life.url, self.runtime, storage_options=self.options) as opened:
-            opened.sql("SELECT mask_id FROM masks")  # starts the workers
+        self._start()
         began = time.monotonic()
         crowd = [Client(self, number) for number in range(clients)]
         for client in crowd:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.faults.proxy import KINDS, READ_KINDS, Kind, Request, Strike
 
-__all__ = ["chance_of", "kill_a_worker"]
+__all__ = ["chance_of", "kill_a_worker", "workers"]
 
 
 # A node dies with its agents, which are no workers.
@@ -21,16 +21,16 @@ SPARED = (b"ray::IDLE", b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
 
 def kill_a_worker(rng: random.Random) -> int:
     """Kill one of the actors that descend from this process; how many were killed."""
-    workers = sorted(_workers())
-    if not workers:
+    living = sorted(workers())
+    if not living:
         return 0
     with contextlib.suppress(ProcessLookupError):
-        os.kill(rng.choice(workers), signal.SIGKILL)
+        os.kill(rng.choice(living), signal.SIGKILL)
         return 1
     return 0
 
 
-def _workers() -> Iterator[int]:
+def workers() -> Iterator[int]:
     """Ids of the processes below this one in which an actor of Ray lives."""
     parents, titles = {}, {}
     for folder in Path("/proc").iterdir():
