@@ -124,7 +124,12 @@ def write_record(file: Path, record: QueryRecord) -> None:
 
 
 def show_table(
-    columns: Sequence[str], rows: Rows, *, right: Sequence[int] = (), header: bool = True
+    columns: Sequence[str],
+    rows: Rows,
+    *,
+    right: Sequence[int] = (),
+    whole: Sequence[int] = (),
+    header: bool = True,
 ) -> None:
     """Print a table of anything.
 
@@ -136,12 +141,14 @@ def show_table(
         Cells; columns of numbers stand right.
     right : sequence of int
         Further columns that stand right.
+    whole : sequence of int
+        Further columns whose cells are not folded where the terminal is narrow.
     header : bool
         Whether headings are shown.
     """
     from rich.console import Console
 
-    table = _rich(columns, rows, right, header)
+    table = _rich(columns, rows, right, header, whole)
     if sys.stdout.isatty():
         console = Console(file=sys.stdout, highlight=False)
         # Where even so it is too wide, the terminal breaks its lines, and nothing is lost.
@@ -171,9 +178,14 @@ def _show(table: pa.Table, most: int) -> None:
 
 
 def _rich(
-    columns: Sequence[str], rows: Rows, right: Sequence[int] = (), header: bool = True
+    columns: Sequence[str],
+    rows: Rows,
+    right: Sequence[int] = (),
+    header: bool = True,
+    whole: Sequence[int] = (),
 ) -> Table:
     from rich import box
+    from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
 
@@ -185,11 +197,17 @@ def _rich(
         pad_edge=False,
         show_edge=False,
     )
-    for name, is_right in zip(columns, numeric, strict=True):
+    for number, (name, is_right) in enumerate(zip(columns, numeric, strict=True)):
         justify: Literal["left", "right"] = "right" if is_right else "left"
         # Where the terminal is narrow text is folded; a number cut short would be a wrong one.
         heading = Text(printable(name))
-        table.add_column(heading, justify=justify, no_wrap=is_right, overflow="fold")
+        no_wrap = is_right or number in whole
+        # Told, or rich would cut cells of several words.
+        cells = [name, *(_cell(row[number]) for row in rows)] if no_wrap else []
+        width = max(map(cell_len, cells), default=None)
+        table.add_column(
+            heading, justify=justify, no_wrap=no_wrap, overflow="fold", min_width=width
+        )
     for row in rows:
         table.add_row(*(Text(_cell(cell), style="" if cell is not None else "dim") for cell in row))
     return table

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from masksearch_ray.cli.help import add_command, option
-from masksearch_ray.cli.output import show_table
+from masksearch_ray.cli.output import say, show_table
 from masksearch_ray.model.text import age, count, percent, shortened, size
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["add_to", "show"]
 
 _EVERY = 2.0  # seconds
+_SHARDS = 40  # shown in a table
 _TEXT = 60  # characters of a query
 
 Url = Annotated[
@@ -112,6 +113,7 @@ def show(status: ClusterStatus, collection: str | None = None) -> None:
         typer.echo(_nobody(collection))
         return
     _show_workers(status.workers)
+    _show_caches(status.workers)
     _show_shards(status.workers)
     _show_queries(status.workers)
 
@@ -126,12 +128,25 @@ def _nobody(collection: str | None) -> str:
 
 
 def _show_workers(workers: tuple[WorkerStatus, ...]) -> None:
-    columns = ["worker", "node", "pid", "up", "restarts", "memory", "doing"]
-    rows = [_worker(worker) for worker in workers]
-    if any(w.report is not None and w.report.cache_hits + w.report.cache_misses for w in workers):
-        columns.append("disk cache")
-        rows = [(*row, _cache(worker)) for row, worker in zip(rows, workers, strict=True)]
-    show_table(columns, rows, right=(3, 5))
+    columns = ("worker", "node", "pid", "up", "restarts", "memory", "doing")
+    show_table(columns, [_worker(worker) for worker in workers], right=(3, 5), whole=(0, 1, 2))
+
+
+def _show_caches(workers: tuple[WorkerStatus, ...]) -> None:
+    rows = [
+        (
+            _short(worker.name),
+            size(report.cache_bytes),
+            count(report.cache_hits),
+            count(report.cache_misses),
+            percent(report.cache_hits, report.cache_hits + report.cache_misses),
+        )
+        for worker in workers
+        if (report := worker.report) is not None and report.cache_hits + report.cache_misses
+    ]
+    if rows:
+        typer.echo("")
+        show_table(("worker", "disk cache", "hits", "misses", "share"), rows, right=(1, 2, 3, 4))
 
 
 def _worker(worker: WorkerStatus) -> tuple[object, ...]:
@@ -157,24 +172,19 @@ def _doing(report: WorkerReport) -> str:
     return f"idle {age(report.idle)}{ends}"
 
 
-def _cache(worker: WorkerStatus) -> str:
-    report = worker.report
-    if report is None:
-        return ""
-    asked = report.cache_hits + report.cache_misses
-    return f"{size(report.cache_bytes)}, {percent(report.cache_hits, asked)} hits"
-
-
 def _show_shards(workers: tuple[WorkerStatus, ...]) -> None:
     rows = [
-        (shard.label, shard.version, shard.segments, shard.rows, _short(worker.name))
+        (shard.label, shard.version, count(shard.rows), _short(worker.name))
         for worker in workers
         if worker.report is not None
         for shard in worker.report.shards
     ]
     if rows:
         typer.echo("")
-        show_table(("shard", "version", "segments", "rows", "worker"), rows)
+        shown = rows[:_SHARDS]
+        show_table(("shard", "version", "rows", "worker"), shown, right=(2,), whole=(3,))
+        if len(shown) < len(rows):
+            say(f"… and {count(len(rows) - len(shown), 'more shard')}: --json shows all")
 
 
 def _show_queries(workers: tuple[WorkerStatus, ...]) -> None:
@@ -191,8 +201,11 @@ def _show_queries(workers: tuple[WorkerStatus, ...]) -> None:
                 for (id, text), spent in seconds.items()
             ],
             right=(1,),
+            whole=(0,),
         )
 
 
 def _short(name: str) -> str:
-    return name.removeprefix("masksearch worker ").replace("of session ", "of ")
+    """``1 of 5acbf33d``, or ``1, kept`` of a worker that is kept alive for all sessions."""
+    number, _, session = name.removeprefix("masksearch worker ").partition(" of session ")
+    return f"{number}, kept" if " " in session else f"{number} of {session}"
