@@ -364,8 +364,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--down", type=float, default=0, metavar="S", help="restart: seconds before it comes back"
     )
-    parser.add_argument("arguments", nargs="*", help="admin: those of radosgw-admin, after --")
-    return parser.parse_args()
+    given = sys.argv[1:]
+    cut = given.index("--") if "--" in given else len(given)
+    args = parser.parse_args(given[:cut])
+    args.arguments = given[cut + 1 :]  # those of radosgw-admin
+    return args
 
 
 def main() -> int:

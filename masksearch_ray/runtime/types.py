@@ -67,7 +67,7 @@ class CollectionSource:
     url: str
     version: int
     segments: tuple[SegmentLoad, ...]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # they hold secrets
     cache: str | None = None
     cache_bytes: int | None = None
 

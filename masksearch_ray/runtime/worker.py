@@ -86,7 +86,7 @@ class Worker:
         """Run one stage; yields its partials, a `Finished` last."""
         began = time.perf_counter()
         spent = _Spent(f"query {task.query_id[:8]}, {self.place.shard}".rstrip(", "))
-        with spent.on("read metadata"):
+        with spent.on("read metadata"), interruptible(control.check):
             query = self._query(task)
         before = query.stats()
         yield from self._drive(query.run(task.stage), control, spent)

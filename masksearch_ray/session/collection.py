@@ -15,6 +15,7 @@ from masksearch_ray.collection.cache import user_cache, with_cache
 from masksearch_ray.collection.manifest import Manifest, SegmentSizes
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.errors import InputError
+from masksearch_ray.model.interrupt import interruptible
 from masksearch_ray.model.record import Sink
 from masksearch_ray.model.values import pixel_values
 from masksearch_ray.plan.explain import explain_plan
@@ -235,7 +236,7 @@ class Collection(Changes):
         recorder = Recorder(text, params, origin, bounds=bounds)
         with recorder.failures():
             query = parse(text, catalog_of(self._manifest, self.url), params, roi)
-            pool, control = self._open_pool(), QueryControl(timeout)
+            pool, control = self._open_pool(timeout), QueryControl(timeout)
             plan = make_plan(query, use_index, pool.images_apart)
         coordinator = Coordinator(plan, pool, control, self.schema, recorder.query_id)
         recorder.follow(coordinator)
@@ -248,8 +249,10 @@ class Collection(Changes):
         table = pa.table({"plan": pa.array(lines, pa.string())})
         return Result.of_table(table, coordinator, recorder)
 
-    def _open_pool(self) -> Pool:
-        with self._opening:
+    def _open_pool(self, timeout: float | None = None) -> Pool:
+        control = QueryControl(timeout)
+        control.start()
+        with self._opening, interruptible(control.check):
             if self._pool is None:
                 url, options = self._storage.describe()
                 loads = segment_loads(self._manifest)
