@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def test_a_wrong_key_is_told_so(
     began = time.monotonic()
     options = s3_server.options(**wrong)
     storage = open_storage(url, options)
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: ms.open(url, storage_options=options),
         lambda: ms.create(f"{url}-2", storage_options=options),
         lambda: storage.get("a"),
