@@ -13,6 +13,11 @@ export RAY_DATA_USAGE_DISABLED := 1
 export RAY_AUTH_MODE := disabled
 export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER := 0
 
+# Starts a server of its own, names it by the environment, and stops it when the recipe ends.
+S3_SERVER = dir=$$(mktemp -d)/server; \
+    trap 'scripts/s3-server stop --dir "$$dir"; rmdir "$${dir%/*}"' EXIT; \
+    settings=$$(scripts/s3-server start --dir "$$dir"); eval "$$settings";
+
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=$(PROFILE)
 
 .DEFAULT_GOAL := help
@@ -21,9 +26,13 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-pr
 help:  ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.installed-demo  ## train two models, search 3,594 saliency maps, show what was found
+demo: .venv/.installed-demo  ## train two models, search 3,594 saliency maps, show what was found (S3=1: on an S3 server)
 	@echo "==> running the demonstration"
+ifdef S3
+	@set -e; $(S3_SERVER) $(BIN)/masksearch demo --collection s3://masksearch/demo $(ARGS)
+else
 	@$(BIN)/masksearch demo $(ARGS)
+endif
 
 test: .venv/.installed-test  ## run all tests (PROFILE=quick|ci|thorough, WORKERS=n, ARGS="-k name")
 	@echo "==> running the tests on $(WORKERS) processes"
@@ -31,9 +40,7 @@ test: .venv/.installed-test  ## run all tests (PROFILE=quick|ci|thorough, WORKER
 
 test-s3: .venv/.installed-test  ## run the tests that need a real S3 server, which is installed and started
 	@echo "==> starting an S3 server and running the tests that need it"
-	@set -e; dir=$$(mktemp -d)/server; trap 'scripts/s3-server stop --dir "$$dir"; rmdir "$${dir%/*}"' EXIT; \
-	    settings=$$(scripts/s3-server start --dir "$$dir"); eval "$$settings"; \
-	    $(PYTEST) tests/s3 $(ARGS)
+	@set -e; $(S3_SERVER) $(PYTEST) tests/s3 $(ARGS)
 
 # Not side by side: each module starts a cluster of its own.
 test-cluster: .venv/.installed-test  ## run the tests on Ray clusters of several nodes (ARGS="-k name")

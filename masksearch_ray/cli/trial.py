@@ -40,6 +40,10 @@ _COLUMNS = ("query", "rows", "verified", "KB", "first", "ms", "NumPy ms", "ratio
 Out = Annotated[
     Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where collection and picture go.")
 ]
+Made = Annotated[
+    str | None,
+    typer.Option("--collection", metavar="URL", help="Make the collection here, as on s3://…."),
+]
 Masks = Annotated[int, typer.Option(metavar="N", min=1, help="Masks to draw.")]
 Side = Annotated[int, typer.Option(metavar="PIXELS", min=16, help="Their height and width.")]
 Repeats = Annotated[int, typer.Option(metavar="N", min=1, help="Times each query is timed.")]
@@ -64,6 +68,7 @@ def demo(
     out: Out = Path("demo-out"),
     runtime: RuntimeOption = RuntimeName.ray,
     address: Address = None,
+    collection: Made = None,
 ) -> None:
     """Find out by SQL what a model learnt wrongly.
 
@@ -76,7 +81,7 @@ def demo(
     from masksearch_ray.demo import Ending, Step, run_demo
 
     began = time.perf_counter()
-    for part in run_demo(out, runtime.value, address=address):
+    for part in run_demo(out, runtime.value, address=address, collection=collection):
         match part:
             case Step():
                 _show_step(part)

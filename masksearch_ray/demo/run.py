@@ -69,7 +69,7 @@ class Ending:
         How much of how much the queries read, in a line.
     picture : Path
         The found masks over their images, a PNG file.
-    collection : Path
+    collection : str
         All masks, to be queried further.
     """
 
@@ -77,7 +77,7 @@ class Ending:
     check: str
     read: str
     picture: Path
-    collection: Path
+    collection: str
 
 
 def run_demo(
@@ -85,6 +85,7 @@ def run_demo(
     runtime: str | Runtime = "ray",
     *,
     address: str | None = None,
+    collection: str | None = None,
     mark: Mark | None = None,
     images: int | None = None,
     seed: int = 0,
@@ -100,6 +101,8 @@ def run_demo(
         What carries the queries out.
     address : str, optional
         Of a Ray cluster; by default that in RAY_ADDRESS, else a private instance on this machine.
+    collection : str, optional
+        Where to make the collection, for instance ``s3://bucket/demo``; by default in the folder.
     mark : Mark, optional
         The flaw; by default a square in the top left corner of every 3.
     images : int, optional
@@ -124,19 +127,22 @@ def run_demo(
     folder, mark = Path(folder), mark or Mark()
     if clear(folder):
         yield f"Removed what an earlier run left in {folder}."
-    check = yield from _make(folder, mark, images, seed)
+    url = collection or str(folder / _MASKS)
+    check = yield from _make(folder, url, mark, images, seed)
     yield f"Asking {_where(runtime, address)}. Strong attention: saliency of at least 0.5 of 1."
-    with open(folder / _MASKS, runtime, address) as collection:
-        steps = yield from _ask_all(collection)
+    with open(url, runtime, address) as opened:
+        steps = yield from _ask_all(opened)
         worst, _, classes, corners, _ = (step.table for step in steps)
         finding = find(classes, corners, mark)
         picture = folder / "found.png"
-        draw(collection, worst["image_id"].to_pylist()[:_SHOWN], finding, picture)
-        read = _read(steps, collection)
-    yield Ending(finding, check, read, picture, folder / _MASKS)
+        draw(opened, worst["image_id"].to_pylist()[:_SHOWN], finding, picture)
+        read = _read(steps, opened)
+    yield Ending(finding, check, read, picture, url)
 
 
-def _make(folder: Path, mark: Mark, images: int | None, seed: int) -> Generator[str, None, str]:
+def _make(
+    folder: Path, url: str, mark: Mark, images: int | None, seed: int
+) -> Generator[str, None, str]:
     """Train, explain and ingest; returns what the mark does to the models' accuracy."""
     clean = load_digits_64().first(images)
     flawed = plant(clean, mark)
@@ -155,7 +161,7 @@ def _make(folder: Path, mark: Mark, images: int | None, seed: int) -> Generator[
     )
     yield "Computing what both look at in every flawed image, and ingesting it."
     paths = write_images(flawed, folder / "images")
-    with create(folder / _MASKS) as collection:
+    with create(url) as collection:
         for model_id, model in enumerate(models, 1):
             ingest(collection, model_id, model, flawed, paths)
         yield _ingested(collection)
