@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections import defaultdict
+from time import sleep
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -68,23 +68,33 @@ def status(
     Workers are found whoever started them, and nothing is started. It has to run on a node of the
     cluster.
     """
+    if not watch:
+        _once(collection, address, as_json)
+        return
+    from masksearch_ray.session.status import connected
+
+    try:
+        with connected(address):
+            while True:
+                if sys.stdout.isatty() and not as_json:
+                    typer.echo("\x1b[H\x1b[2J", nl=False)
+                _once(collection, address, as_json, indent=None)
+                sys.stdout.flush()
+                sleep(_EVERY)
+    except KeyboardInterrupt:
+        return  # the way to end it
+
+
+def _once(
+    collection: str | None, address: str | None, as_json: bool, indent: int | None = 2
+) -> None:
     import masksearch_ray as ms
 
-    while True:
-        found = ms.cluster_status(address, collection)
-        if watch and sys.stdout.isatty() and not as_json:
-            typer.echo("\x1b[H\x1b[2J", nl=False)
-        if as_json:
-            typer.echo(json.dumps(found.to_dict(), indent=None if watch else 2))
-        else:
-            show(found, collection)
-        if not watch:
-            return
-        sys.stdout.flush()
-        try:
-            time.sleep(_EVERY)
-        except KeyboardInterrupt:
-            return
+    found = ms.cluster_status(address, collection)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=indent))
+    else:
+        show(found, collection)
 
 
 def show(status: ClusterStatus, collection: str | None = None) -> None:

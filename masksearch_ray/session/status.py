@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from masksearch_ray.model.text import plain_url
 from masksearch_ray.runtime.status import ClusterStatus
 from masksearch_ray.storage import open_storage
 
-__all__ = ["cluster_status"]
+__all__ = ["cluster_status", "connected"]
 
 
 def cluster_status(address: str | None = None, url: str | None = None) -> ClusterStatus:
@@ -34,7 +37,16 @@ def cluster_status(address: str | None = None, url: str | None = None) -> Cluste
     """
     wanted = None if url is None else plain_url(open_storage(url).url)
     # Not above, so that whoever works without Ray does not load it.
-    from masksearch_ray.runtime.ray import cluster_status as look
+    from masksearch_ray.runtime.ray import status as ray_status
 
-    status = look(address)
+    status = ray_status.cluster_status(address)
     return status if wanted is None else status.of(wanted)
+
+
+@contextmanager
+def connected(address: str | None = None) -> Iterator[None]:
+    """Stay connected to a Ray cluster, for those who look at it again and again."""
+    from masksearch_ray.runtime.ray import status as ray_status
+
+    with ray_status.connected(address):
+        yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -115,6 +116,22 @@ def test_the_command_shows_it(
     assert main(["status", f"{url}-of-nobody"]) == 0
     told = capsys.readouterr().out
     assert "No workers that hold shards of" in told and "--runtime ray" in told
+
+
+def test_the_command_shows_it_again_and_again_until_ctrl_c(
+    col: ms.Collection, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("masksearch_ray.cli.status.sleep", sleep)
+    assert main(["status", "--json", "--watch"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [len(status["nodes"]) for status in told] == [1, 1, 1]
 
 
 def test_workers_log_from_the_level_of_whoever_asks(

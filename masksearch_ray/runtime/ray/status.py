@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ray
@@ -18,7 +18,7 @@ from masksearch_ray.runtime.ray.names import is_worker
 from masksearch_ray.runtime.status import ClusterStatus, NodeStatus, WorkerStatus
 from masksearch_ray.runtime.types import WorkerReport
 
-__all__ = ["cluster_status"]
+__all__ = ["cluster_status", "connected"]
 
 _PATIENCE = 3.0  # seconds that workers have to say what they do
 
@@ -38,6 +38,16 @@ def cluster_status(address: str | None = None) -> ClusterStatus:
     WorkerError
         If there is no cluster, or it cannot be reached.
     """
+    with connected(address):
+        return _look()
+
+
+@contextlib.contextmanager
+def connected(address: str | None = None) -> Iterator[None]:
+    """Stay connected to a cluster, so that looking at it again and again costs little.
+
+    Parameters and errors are those of `cluster_status`.
+    """
     address = address or os.environ.get("RAY_ADDRESS")
     try:
         instance = attach(address or "auto")
@@ -49,7 +59,7 @@ def cluster_status(address: str | None = None) -> ClusterStatus:
             ) from error
         raise
     try:
-        return _look()
+        yield
     finally:
         if instance is not None:
             detach(instance)
