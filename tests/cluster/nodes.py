@@ -19,7 +19,7 @@ _HEALTH = {
     "health_check_failure_threshold": 3,
 }
 _STORE = 78_643_200  # bytes; Ray takes no less
-_LONGEST = 60.0  # seconds that anything here may take
+_LONGEST = 120.0  # seconds that anything here may take
 
 
 def wait_until(holds: Callable[[], bool], what: str, seconds: float = _LONGEST) -> None:

@@ -126,6 +126,46 @@ def test_a_worker_that_is_busy_for_long_is_waited_for(
     assert opened.ask(SLOW).num_rows == 39
 
 
+@contextmanager
+def out_of_memory(opened: Opened, *workers: int) -> Iterator[None]:
+    """Let every stage of some workers run out of memory."""
+    actors = [pool_of(opened)._actors[worker].__ray_call__ for worker in workers]
+    ray.get([actor.options(max_task_retries=-1).remote(starve) for actor in actors])
+    try:
+        yield
+    finally:
+        ray.get([actor.options(max_task_retries=-1).remote(feed) for actor in actors])
+
+
+def starve(actor: object) -> None:
+    from masksearch_ray.runtime.worker import Worker
+
+    def run(*_: object) -> Iterator[None]:
+        raise MemoryError
+        yield
+
+    Worker.run_before = Worker.run  # type: ignore[attr-defined]
+    Worker.run = run  # type: ignore[method-assign, assignment]
+
+
+def feed(actor: object) -> None:
+    from masksearch_ray.runtime.worker import Worker
+
+    Worker.run = Worker.run_before  # type: ignore[attr-defined, method-assign]
+
+
+def test_another_does_what_one_has_no_memory_for(opened: Opened) -> None:
+    with out_of_memory(opened, 0):
+        assert opened.ask(SOME)["mask_id"].to_pylist() == above(22)
+
+
+def test_no_worker_has_memory_enough(opened: Opened) -> None:
+    told = r"shard . of 2 of .*: its worker ran out of memory, as did those .*; give workers more"
+    with out_of_memory(opened, 0, 1), pytest.raises(WorkerError, match=told):
+        opened.ask(SOME)
+    assert opened.ask(SOME)["mask_id"].to_pylist() == above(22)
+
+
 # -- what travels ------------------------------------------------------------------------------
 
 
@@ -185,6 +225,18 @@ def test_an_address_where_nobody_listens(url: str) -> None:
         RayRuntime("127.0.0.1:1").pool(source_of({url!r}))
         """
     assert "WorkerError: the Ray cluster at 127.0.0.1:1 cannot be reached" in run(code).stderr
+
+
+def test_the_address_of_a_cluster_that_is_gone(url: str, tmp_path: Path) -> None:
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    code = f"""
+        from masksearch_ray.runtime.ray import RayRuntime
+        from tests.conformance.pools import source_of
+        RayRuntime("auto").pool(source_of({url!r}))
+        """
+    told = run(code, RAY_TMPDIR=str(tmp_path)).stderr
+    assert "WorkerError: the Ray cluster at auto cannot be reached: " in told
 
 
 def test_what_is_no_address(url: str) -> None:
