@@ -105,16 +105,24 @@ class RoundTrip:
                 if not self._flying:
                     time.sleep(_TICK)
                     continue
-                wait = min(_TICK, left_of(self._control) or _TICK)
-                ready, _ = ray.wait(list(self._flying), timeout=wait)
-                if not ready:
-                    self._watch()
-                for source in ready:
+                for source in self._ready():
                     yield from self._take(source)
         finally:
             self._crew.end()
             for flight in self._flying.values():
                 self._stop(flight)
+
+    def _ready(self) -> list[Any]:
+        """Wait for answers, a moment at most; take all that are there, of whatever shards."""
+        flying = list(self._flying)
+        wait = min(_TICK, left_of(self._control) or _TICK)
+        ready: list[Any]
+        ready, _ = ray.wait(flying, timeout=wait)
+        if not ready:
+            self._watch()
+        elif len(flying) > 1:
+            ready, _ = ray.wait(flying, num_returns=len(flying), timeout=0)
+        return ready
 
     def _check(self) -> None:
         self._control.check()
@@ -159,14 +167,17 @@ class RoundTrip:
             return
         living = self._crew.look(self._members)
         waiting, self._parked = self._parked, []
+        at = {member.name: number for number, member in enumerate(living)}
+        load = [0] * len(living)
+        for flight in self._flying.values():
+            if flight.member is not None and flight.member.name in at:
+                load[at[flight.member.name]] += 1
         for flight in waiting:
-            load = [sum(f.member is m for f in self._flying.values()) for m in living]
             home = self._members[self._homes[flight.shard]]
-            chosen = choose_worker(
-                load, living.index(home) if home in living else None, flight.losses
-            )
+            chosen = choose_worker(load, at.get(home.name), flight.losses)
             if chosen is not None:
                 self._start(flight, living[chosen])
+                load[chosen] += 1
                 continue
             patience = self._crew.terms.patience.lost
             if time.monotonic() - flight.parked > patience:
