@@ -50,6 +50,7 @@ _PASSING_CODES = {
     "Throttling",
     "ThrottlingException",
     "TooManyRequests",
+    "XAmzContentSHA256Mismatch",
 }
 _PASSING_STATUS = {408, 409, 425, 429}
 _ELSEWHERE = {"AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect"}

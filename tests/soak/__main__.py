@@ -83,15 +83,16 @@ class Soak:
         crowd = [Client(self, number) for number in range(clients)]
         for client in crowd:
             client.thread.start()
-        rng, told, born, kill = random.Random(f"{self.seed}-fate"), 1, began, began + 10
+        rng, told, born, kill = random.Random(f"{self.seed}-fate"), 1, began, 3
         while time.monotonic() < began + 60 * minutes:
             time.sleep(0.25)
             now = time.monotonic()
             if now > born + LIFE or self.life.given_up.is_set():
                 self.life, born = self._next(self.totals.counts["collections"]), now
-            if self.kills and now > kill:
+            if self.kills and self.totals.counts["queries"] >= kill:
                 self.totals.add("kills", kill_a_worker(rng))
-                kill = now + rng.uniform(1.0, 6.0)
+                # By answers, not by time: what kills faster than workers start stops everything.
+                kill = self.totals.counts["queries"] + rng.randint(1, 12)
             if now > began + 60 * told:
                 print(f"minute {told}: {self.totals.text()}", flush=True)
                 told += 1
