@@ -22,15 +22,15 @@ from masksearch_ray.session.job import log, run_job
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     add = parser.add_argument
     add("--collection", required=True, metavar="URL", help="s3://…, or a folder all nodes share")
     add("--sql", required=True, metavar="SQL", help="the query; @FILE reads it from a file")
     add("--param", action="append", default=[], metavar="NAME=VALUE", help="value of :NAME")
     add("--roi", metavar="REGION", help="what roi means: x0,y0,x1,y1, a column, or SQL")
     add("--timeout", type=float, metavar="SECONDS", help="give up after so long")
+    add("--keep-alive", type=float, metavar="SECONDS", help="let idle workers stay so long")
     add("--output", metavar="URL", help="write the answer there, as .parquet")
     add("--rows", type=int, default=100, metavar="N", help="rows that are printed, 0 for all")
     add("--storage-option", action="append", default=[], metavar="NAME=VALUE")
@@ -41,18 +41,18 @@ def query(args: argparse.Namespace) -> None:
     """Ask, and hand over the answer."""
     options = named_values(args.storage_option, "--storage-option")
     target = ParquetTarget(args.output, options) if args.output else None
-    params = named_values(args.param, "--param")
     roi = None if args.roi is None else box_or_text(args.roi)
-    with ms.open(args.collection, runtime="ray", storage_options=options) as collection:
-        found = collection.sql(statement_text(args.sql), params, roi=roi, timeout=args.timeout)
+    params = named_values(args.param, "--param")
+    with ms.open(args.collection, "ray", storage_options=options, keep_alive=args.keep_alive) as c:
+        found = c.sql(statement_text(args.sql), params, roi=roi, timeout=args.timeout)
         if target is None:
             emit(found.table, Destination(rows=args.rows))
         else:
             target.write(found.table)
             log(f"{found.table.num_rows:,} rows written to {target.url}")
         log(stats_line(found.stats))
-        if (done := found.record) is not None:
-            log(f"by {count(done.workers, 'worker')} of {count(done.nodes, 'node')}")
+        done = found.stats.to_dict()
+        log(f"by {count(done['workers'], 'worker')} of {count(done['nodes'], 'node')}")
 
 
 if __name__ == "__main__":
