@@ -134,7 +134,8 @@ def test_nobody_is_heard_without_the_token(cluster: LocalCluster) -> None:
     for token in (None, "0" * 64):
         with pytest.raises(urllib.error.HTTPError) as refused:
             cluster.ask("/api/jobs/", token)
-        assert refused.value.code in (401, 403)
+        with refused.value as answer:
+            assert answer.code in (401, 403)
 
 
 def test_it_listens_on_loopback_only(cluster: LocalCluster) -> None:
