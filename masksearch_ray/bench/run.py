@@ -59,7 +59,7 @@ class BenchOptions:
     runtime: str = "local"
     address: str | None = None
     url: str | None = None
-    storage_options: Mapping[str, Any] = field(default_factory=dict)
+    storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     segments: int = 1
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from masksearch_ray.collection.counter import ReadTotals
+from masksearch_ray.collection.layout import ROWS, segment_key
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.pixels import PixelContext, Positions
 from masksearch_ray.collection.sources.ahead import read_ahead
@@ -21,9 +22,10 @@ from masksearch_ray.collection.sources.location import suffix_of
 from masksearch_ray.collection.sources.npy import object_window, read_array, read_header, read_rows
 from masksearch_ray.collection.values import check_values
 from masksearch_ray.collection.versions import object_url
-from masksearch_ray.errors import DamagedError, DataError, StorageError
+from masksearch_ray.errors import DamagedError, DataError, InputError, StorageError
 from masksearch_ray.model.interrupt import check
 from masksearch_ray.storage import Storage, open_storage
+from masksearch_ray.storage.keys import check_key
 
 __all__ = ["RegisteredPixels", "SourceRecord", "source_columns"]
 
@@ -132,7 +134,7 @@ class RegisteredPixels:
 
     def _read(self, block: int, record: SourceRecord) -> tuple[Mask, ReadTotals]:
         """Read a mask and make sure that it is the one that was registered; tell what it took."""
-        storage = self._storage(record.root)
+        storage = self._checked_storage(record)
         url = object_url(storage, record.source)
         info = storage.info(record.source)
         if (info.size, info.etag) != (record.size, record.etag):
@@ -168,6 +170,15 @@ class RegisteredPixels:
             check_values(mask[None], [name], self._manifest.domain, self._manifest.nan)
         except DataError as error:
             raise StorageError(str(error), url) from error
+
+    def _checked_storage(self, record: SourceRecord) -> Storage:
+        """Where a mask lies; DamagedError where the rows name no such place."""
+        try:
+            check_key(record.source)
+            return self._storage(record.root)
+        except InputError as error:
+            url = self._context.fetcher.url(segment_key(self._context.entry.id, ROWS))
+            raise DamagedError(f"names a mask that cannot be: {error}", url) from error
 
     def _storage(self, root: str) -> Storage:
         with self._lock:

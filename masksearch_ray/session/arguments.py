@@ -27,6 +27,7 @@ __all__ = [
 
 _MOST_THREADS = 1024
 _CACHE_BYTES = "MASKSEARCH_CACHE_BYTES"
+_SECRET = {"storage_options"}
 
 
 def check_choice(*texts: str, **given: object) -> None:
@@ -99,7 +100,9 @@ def cache_limit(given: object) -> int | None:
 def _check(holds: Callable[[Any], bool], wanted: str, given: Mapping[str, object]) -> None:
     for name, value in given.items():
         if not holds(value):
-            raise InputError(f"{name} = {value!r:.60}: {wanted} wanted")
+            # Options hold secrets, also where they are given wrongly.
+            told = f"a {type(value).__name__}" if name in _SECRET else f"{value!r:.60}"
+            raise InputError(f"{name} = {told}: {wanted} wanted")
 
 
 def _or_none(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
