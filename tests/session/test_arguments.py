@@ -101,7 +101,11 @@ WRONG: dict[str, dict[str, tuple[Any, ...]]] = {
         "threads": NO_COUNT,
         "progress": NO_FUNCTION,
     },
-    "compact": {"threads": NO_COUNT, "progress": NO_FUNCTION},
+    "compact": {
+        "cluster_by": (1.5, "x", ODD, BYTES, [], ARRAY),
+        "threads": NO_COUNT,
+        "progress": NO_FUNCTION,
+    },
     "vacuum": {
         "keep_versions": (None, 0, -1, 1.5, "x", ODD, []),
         "older_than": (None, -1, float("nan"), "x", "", BYTES, ODD, [], ARRAY),
@@ -131,6 +135,7 @@ _NAMED = {
     *("on", "images", "columns", "storage_options", "progress", "column", "key", "shape", "dtype"),
     *("name", "threads", "bins", "keep_versions", "older_than", "timeout", "use_index", "scaled"),
     *("cache", "cache_bytes", "on_query", "version", "domain", "nan", "cell", "params"),
+    "cluster_by",
 }
 
 
