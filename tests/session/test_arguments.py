@@ -119,6 +119,7 @@ WRONG: dict[str, dict[str, tuple[Any, ...]]] = {
         "cache": NO_PATH,
         "on_query": (1, "x", ODD, []),
         "cache_bytes": (-1, 1.5, "x", ODD, [], ARRAY),
+        "keep_alive": (60.0, -1, "x", ODD, [], float("nan")),
         "version": (0, -1, 1.5, "x", ODD, [], 99),
     },
     "create": {
