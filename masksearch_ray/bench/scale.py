@@ -185,8 +185,8 @@ def _constants(known: Constants) -> str:
             ],
             ["ingest, CPU ms a mask", f"{1e3 * known.ingest:,.2f}"],
             [
-                "bounds from memory, CPU µs a mask",
-                f"{1e6 * known.bound:,.2f}",
+                "bounds from memory, CPU µs a mask (many masks of 64 × 64)",
+                f"{1e6 * known.bound:,.3f}",
             ],
             ["cold query, bytes of index a mask", f"{known.cold_bytes:,.0f}"],
             ["cold query, GETs of index a segment", f"{known.cold_requests:,.1f}"],
