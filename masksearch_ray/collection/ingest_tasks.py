@@ -2,7 +2,8 @@
 
 Whoever leads lists the source, sorts it by image and cuts it; no pixels come to it. Each job reads
 its own files, writes a segment and its record in the journal, and is forgotten once the record has
-come back; so memory does not grow with the number of masks, and a job can be done again.
+come back; so a job can be done again, and a worker's memory does not grow with the number of masks.
+The leader's does, by what it keeps of each file: its name and its key.
 """
 
 from __future__ import annotations

@@ -126,7 +126,8 @@ def open(
     address : str, optional
         Of the Ray cluster; else RAY_ADDRESS, else a private instance on this machine.
     storage_options : mapping, optional
-        For object storage, as fsspec takes them.
+        For object storage; docs/storage.md lists those for S3. Other stores take what their
+        fsspec file system takes.
     cache : str or path, optional
         Folder in which is kept what was read of a remote collection, and the index of one that
         is read-only; by default one in the user's cache directory.
