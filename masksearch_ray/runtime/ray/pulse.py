@@ -28,24 +28,30 @@ class Pulse:
         self._actor = actor
         self._client = client
         self._asked: Any = None
+        self._since: float | None = None
         self.felt()
 
     def felt(self) -> None:
         """Note that the worker lives."""
-        self._last = self._next = time.monotonic()
-        self._next += _EVERY
-        self._asked = None
+        self._looked = time.monotonic()
+        self._next = self._looked + _EVERY
+        self._asked = self._since = None
 
     def silent(self) -> float:
-        """Seconds since its last sign of life; does not wait."""
+        """Seconds since it was asked for a sign of life that did not come; does not wait.
+
+        Time in which nobody asked does not count: who reads an answer may pause for long.
+        """
         now = time.monotonic()
         if self._asked is not None:
-            self._listen()
+            self._listen(now)
         elif now >= self._next:
             self._asked = self._actor.ping.remote(self._client)
-        return now - self._last
+            self._since = now if self._since is None else self._since
+        self._looked = now
+        return 0.0 if self._since is None else now - self._since
 
-    def _listen(self) -> None:
+    def _listen(self, now: float) -> None:
         ready, _ = ray.wait([self._asked], timeout=0)
         if not ready:
             return
@@ -53,6 +59,9 @@ class Pulse:
             ray.get(self._asked)
         except RayError:
             self._asked = None
-            self._next = time.monotonic() + 1.0
+            self._next = now + 1.0
+            # It failed at some time since the last look; it may have been back for long.
+            if self._since is not None and now - self._looked > _EVERY:
+                self._since = now
         else:
             self.felt()
