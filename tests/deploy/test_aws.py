@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 import masksearch_ray as ms
+from masksearch_ray.session.export import ParquetTarget
 from tests.storage.servers import moto
 
 FOLDER = Path(__file__).parent.parent.parent / "deploy" / "aws"
@@ -162,6 +164,8 @@ def test_policies_allow_what_collections_ask_of_storage(
         sql = "SELECT mask_id FROM masks WHERE CP(mask, full_image, (0.5, 1.0)) > 510"
         assert len(collection.sql(sql, use_index=False)) > 0
     assert requested() == actions("reader")
+    ParquetTarget("s3://lab/maps-answers/found.parquet").write(pa.table({"mask_id": [1]}))
+    assert requested() | {"s3:AbortMultipartUpload"} == actions("answers")
 
 
 def test_the_head_starts_and_ends_its_own_nodes_only(config: dict[str, Any]) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
+import re
+import shlex
+from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -74,6 +78,30 @@ def test_the_job_has_the_cluster_that_stands_alone(
     script = job["spec"]["entrypoint"].split()[1]
     assert script.startswith("/opt/masksearch/")
     assert (FOLDER.parent.parent / script.removeprefix("/opt/masksearch/")).is_file()
+
+
+def allowed(policy: str, action: str, url: str) -> bool:
+    """Whether a policy for AWS lets an object be reached."""
+    path = FOLDER.parent / "aws" / "iam" / f"{policy}.json"
+    return any(
+        action in statement["Action"] and fnmatchcase(url, pattern)
+        for statement in json.loads(path.read_text(encoding="utf-8"))["Statement"]
+        for pattern in [statement["Resource"].replace("arn:aws:s3:::", "s3://")]
+    )
+
+
+def test_the_job_may_do_what_it_is_told_to(job: dict[str, Any]) -> None:
+    words = shlex.split(job["spec"]["entrypoint"])
+    given = dict(itertools.pairwise(words))
+    masks, answer = f"{given['--collection']}/objects/1", given["--output"]
+    assert allowed("reader", "s3:GetObject", masks)
+    assert allowed("answers", "s3:PutObject", answer)
+    # An answer is no part of a collection, and whoever writes answers cannot change one.
+    assert not allowed("answers", "s3:PutObject", masks)
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert {"masksearch-reader", "masksearch-answers"} <= set(
+        re.findall(r"policy/([a-z-]+)", readme)
+    )
 
 
 def test_workers_come_and_go_and_none_works_on_the_head(cluster: dict[str, Any]) -> None:
