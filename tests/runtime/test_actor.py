@@ -111,16 +111,11 @@ def test_memory_is_kept_within_the_budget(url: str, shard: Shard, tmp_path: Path
     assert isinstance(actor.answer(errand_on(url, shard, "third")), tuple)
 
 
-def test_what_was_handed_on_is_skipped(errand: Errand) -> None:
-    whole = list(replies(ShardActor(), errand))
-    again = list(stream(ShardActor(), replace(errand, skip=1)))
-    assert 0 < len(again) == len(whole) - 1
-    assert [kind_of(reply) for reply in again] == [kind_of(reply) for reply in whole[1:]]
-
-
-def stream(actor: Any, errand: Errand) -> Iterator[Reply]:
-    found: Iterator[Reply] = actor.stream(errand)
-    return found
+def test_a_stage_begun_anew_starts_from_nothing(errand: Errand) -> None:
+    actor = ShardActor()
+    whole = list(replies(actor, errand))
+    again = list(replies(actor, replace(errand, again=True)))
+    assert [kind_of(reply) for reply in again] == [kind_of(reply) for reply in whole]
 
 
 def kind_of(reply: Reply) -> list[object]:

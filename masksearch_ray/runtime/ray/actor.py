@@ -71,9 +71,7 @@ class ShardActor:
     @ray.method(num_returns="streaming", _generator_backpressure_num_objects=_AHEAD)
     def stream(self, errand: Errand) -> Iterator[Reply]:
         """Run a stage; rows are handed out as they are found, all else at the end."""
-        for number, reply in enumerate(self._replies(errand)):
-            if number >= errand.skip or not isinstance(reply, tuple):
-                yield reply
+        yield from self._replies(errand)
 
     @ray.method(concurrency_group=CONTROL)
     def raise_threshold(self, query_id: str, threshold: Threshold) -> None:

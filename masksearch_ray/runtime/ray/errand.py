@@ -91,9 +91,8 @@ class Errand:
         The query's time limit and what was left of it when this was sent, in seconds.
     threshold : Threshold or None
         The best known when this was sent.
-    skip : int
-        Replies that another worker has given before it was lost: a stage gives the same replies
-        in the same order wherever it runs.
+    again : bool
+        Whether another try of it was lost: what is left of one here is not gone on with.
     log_level : str
         Of whoever asks: log lines of workers go to Ray's logs from this level on.
     alone : bool
@@ -107,7 +106,7 @@ class Errand:
     timeout: float | None
     left: float | None
     threshold: Threshold | None
-    skip: int = 0
+    again: bool = False
     log_level: str = "warning"
     alone: bool = False
 

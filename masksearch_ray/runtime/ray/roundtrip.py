@@ -1,7 +1,8 @@
 """One round trip: stages sent to workers, their replies taken, what a lost worker had sent again.
 
-A stage gives the same replies in the same order wherever it runs. So what was handed on is skipped
-when another worker does it, and the answer is what it would have been.
+A stage finds the same rows wherever it runs, though not in the same order: what the bounds decide
+at once depends on the index that a worker has. So rows that were handed on are known by what tells
+them apart, and left out when another worker finds them, too.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from masksearch_ray.errors import MaskSearchError, WorkerError
-from masksearch_ray.execute.partials import Filter, Finished, Partial
+from masksearch_ray.execute.partials import Filter, Finished, Partial, RowsFound
 from masksearch_ray.model.logs import current_level
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.ray.crew import Crew, Member
 from masksearch_ray.runtime.ray.errand import Errand, Lost, Reply, Shard
 from masksearch_ray.runtime.ray.faults import is_memory, reason_of, worker_error
+from masksearch_ray.runtime.ray.handed import Handed
 from masksearch_ray.runtime.ray.names import stage_name
 from masksearch_ray.runtime.ray.pulse import Pulse
 from masksearch_ray.runtime.ray.staffing import choose_worker, describe_cluster
@@ -44,7 +46,7 @@ class _Flight:
 
     shard: int
     task: ShardTask
-    handed: int = 0
+    handed: Handed
     losses: int = 0
     alone: bool = False
     member: Member | None = None
@@ -95,7 +97,7 @@ class RoundTrip:
 
     def run(self, tasks: Mapping[int, ShardTask]) -> Iterator[tuple[int, Partial]]:
         """Send stages; yield partials with their shard as they come."""
-        self._parked = [_Flight(shard, task) for shard, task in tasks.items()]
+        self._parked = [_Flight(shard, task, Handed(task.query)) for shard, task in tasks.items()]
         self._crew.begin()
         try:
             self._wait_for_workers()
@@ -200,7 +202,7 @@ class RoundTrip:
             control.timeout,
             left_of(control),
             control.threshold,
-            flight.handed,
+            flight.losses > 0,
             current_level(),
             flight.alone,
         )
@@ -224,12 +226,15 @@ class RoundTrip:
         if isinstance(reply, Lost):
             self._lost(flight, f"its worker {reply.reason}", reply.memory)
             return
-        flight.handed += 1
         if not isinstance(reply[-1], Finished):
             self._flying[source] = flight  # last in line, so that no shard is starved
         for partial in reply:
             if isinstance(partial, Finished) and flight.losses:
                 partial = Finished(replace(partial.stats, restarts=flight.losses))
+            if isinstance(partial, RowsFound):
+                partial = flight.handed.fresh(partial, repeated=flight.losses > 0)
+                if not partial.table.num_rows:
+                    continue
             yield flight.shard, partial
 
     def _reply(self, source: Any, flight: _Flight) -> Reply:

@@ -69,7 +69,7 @@ class Running:
                 earlier.control.cancel()
                 # One whose reader is gone may be held back for good; it keeps its own state.
                 earlier.ended.wait(_PATIENCE)
-            if earlier is not None or errand.skip:
+            if earlier is not None or errand.again:
                 forget(query_id)
             yield running.control
         finally:
