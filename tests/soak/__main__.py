@@ -3,9 +3,10 @@
     python -m tests.soak --minutes 30 --storage s3 --runtime ray [--seed N]
 
 Every answer is held against the oracle, to the last bit, for the version that the client saw. The
-exit status is 1 if one differs, if anything fails otherwise than by one of the project's errors, or
-if something hangs. The S3 server is a real one, which scripts/s3-server starts; a proxy before it
-strikes requests at random. A collection lives for a while, then the next begins with another seed.
+exit status is 1 if one differs, if anything fails otherwise than by one of the project's errors, if
+something hangs or runs out of time, or if nothing was answered or some kind of change never made.
+The S3 server is a real one, which scripts/s3-server starts; a proxy before it strikes requests at
+random. A collection lives for a while, then the next begins with another seed.
 """
 
 from __future__ import annotations
@@ -166,14 +167,15 @@ def main() -> int:
         if proxy is not None:
             soak.totals.add("requests", len(proxy.seen))
             soak.totals.add("requests struck", len(proxy.struck))
-    for text in soak.totals.problems[:5]:
+    problems = soak.totals.verdict()
+    for text in problems[:5]:
         print(text, file=sys.stderr)
     print(
         f"{args.minutes:g} minutes, {args.storage} storage, {args.runtime} runtime, "
         f"{args.clients} clients, seed {args.seed}: {soak.totals.text()}; "
         f"{soak.totals.counts['differences']} differences from the oracle"
     )
-    return 1 if soak.totals.problems else 0
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

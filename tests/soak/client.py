@@ -19,7 +19,16 @@ from tests.oracle.draw import NumpyDraw
 from tests.oracle.strategies import make_case
 from tests.soak.life import NEW, Life
 
-__all__ = ["Client", "Scene", "Totals"]
+__all__ = ["CHANGES", "Client", "Scene", "Totals"]
+
+CHANGES = {
+    "append": "appends",
+    "delete": "deletes",
+    "compact": "compactions",
+    "vacuum": "vacuums",
+    "index": "indexes built",
+}
+"""Kinds of changes, and what those that were made are counted as."""
 
 KEPT_ROWS = 60  # beyond which nothing is appended: the oracle is slow
 GRACE = 60.0  # seconds that vacuum spares
@@ -41,6 +50,15 @@ class Totals:
         with self.lock:
             self.counts[what] += 1
             self.problems.append(text)
+
+    def missing(self) -> list[str]:
+        """What has not happened once: a soak in which nothing is answered shows nothing."""
+        with self.lock:
+            return [what for what in ("answers", *CHANGES.values()) if not self.counts[what]]
+
+    def verdict(self) -> list[str]:
+        """What was wrong, if anything."""
+        return [*self.problems, *(f"in the whole run no {what}" for what in self.missing())]
 
     def text(self) -> str:
         with self.lock:
@@ -76,6 +94,8 @@ class Client:
                         self._step(life, opened)
                         if life.given_up.is_set() or self.rng.random() < 0.05:
                             break
+            except ms.QueryTimeoutError:
+                self._late(life)
             except FailedError as error:
                 self.totals.add(f"{type(error).__name__}s")
             except Exception:
@@ -83,6 +103,10 @@ class Client:
             if life.given_up.is_set():
                 self.scene.over.wait(0.2)
         self.alive = float("inf")
+
+    def _late(self, life: Life) -> None:
+        """Count what took as long as a hang would."""
+        self.totals.wrong("queries out of time", f"{life.url}\n{traceback.format_exc()}")
 
     def _opened(self, life: Life, version: int | None) -> ms.Collection:
         return ms.open(life.url, self.scene.runtime, storage_options=life.options, version=version)
@@ -92,6 +116,10 @@ class Client:
             ["ask", "append", "delete", "compact", "vacuum", "look back", "index"],
             [80, 9, 4, 2, 2, 2, 1],
         )[0]
+        missing = self.totals.missing()
+        lacking = [change for change, counted in CHANGES.items() if counted in missing]
+        if lacking and self.rng.random() < 0.3:
+            what = self.rng.choice(["append", *lacking])  # there must be rows to delete and merge
         if what == "ask":
             opened.refresh()
             self._ask(life, opened)
@@ -111,7 +139,9 @@ class Client:
         use_index = self.rng.random() < 0.9
 
         def ask(text: str, given: Any, roi: Any) -> Any:
-            return opened.sql(text, given, roi=roi, use_index=use_index, timeout=120).table
+            table = opened.sql(text, given, roi=roi, use_index=use_index, timeout=120).table
+            self.totals.add("answers")
+            return table
 
         try:
             check(case, ask, (ms.QueryError,))
@@ -125,6 +155,9 @@ class Client:
             getattr(self, f"_{what}")(life, opened)
         except ms.ConflictError:
             self.totals.add("conflicts")
+        except ms.QueryTimeoutError:
+            self._late(life)
+            life.give_up()
         except FailedError as error:
             self.totals.add(f"{type(error).__name__}s in changes")
             life.give_up()
