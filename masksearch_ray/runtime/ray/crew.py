@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 import uuid
@@ -11,10 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import ray
-from ray.exceptions import ActorDiedError, RayError
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnschedulableError,
+    RayError,
+    RuntimeEnvSetupError,
+)
 
 from masksearch_ray._version import __version__
 from masksearch_ray.runtime.ray.actor import CONTROL, ShardActor
+from masksearch_ray.runtime.ray.faults import start_error
 from masksearch_ray.runtime.ray.instance import current_session
 from masksearch_ray.runtime.ray.names import worker_name
 from masksearch_ray.runtime.ray.terms import Terms
@@ -22,12 +29,18 @@ from masksearch_ray.runtime.types import WorkerReport
 
 __all__ = ["NAMESPACE", "Crew", "Member"]
 
+_log = logging.getLogger("masksearch_ray.runtime")
+
 NAMESPACE = "masksearch"
 """Ray namespace of workers that outlive the process that started them."""
 
 _THREADS = 32  # stages that a worker has begun; more wait in line
 _AGAIN = 0.5  # seconds between tries to reach a worker
 _PARTING = 2.0  # seconds that workers have to let go of what they do
+_FAILURES = 3  # creations of a worker that may fail before it is no longer waited for
+_LONGEST = 30.0  # seconds between creations that fail
+# After these an actor is no more, and will not be restarted by Ray.
+_GONE = (ActorDiedError, ActorUnschedulableError, RuntimeEnvSetupError)
 
 
 @dataclass(eq=False)
@@ -45,7 +58,11 @@ class Member:
     asked : ObjectRef or None
         Its answer to whether it lives, if that is awaited.
     next : float
-        When to ask.
+        When to ask, or to start it anew where that failed.
+    failures : int
+        How often it failed to start since it was last wanted or lived.
+    error : RayError or None
+        How it failed last.
     """
 
     name: str
@@ -54,6 +71,13 @@ class Member:
     actor: Any = None
     asked: Any = None
     next: float = 0.0
+    failures: int = 0
+    error: RayError | None = None
+
+    @property
+    def failing(self) -> bool:
+        """Whether it fails to start again and again, so that waiting for it is in vain."""
+        return self.failures >= _FAILURES
 
 
 class Crew:
@@ -107,7 +131,8 @@ class Crew:
                 if member.state == "ended":
                     self._start(member)
                 elif member.state != "living" and member.asked is None and now >= member.next:
-                    self._ask(member)
+                    again = self._start if member.actor is None else self._ask
+                    again(member)
             return [member for member in members if member.state == "living"]
 
     def lost(self, member: Member, actor: Any, error: RayError | None) -> None:
@@ -162,6 +187,7 @@ class Crew:
                 ray.kill(member.actor)
             member.actor = member.asked = None
             self._now(member, "ended")
+            member.failures, member.error = 0, None
 
     def _start(self, member: Member) -> None:
         terms = self.terms
@@ -180,7 +206,8 @@ class Crew:
         if terms.keep_alive is not None:
             options |= {"namespace": NAMESPACE, "lifetime": "detached"}
         member.actor = self._kind.options(**options).remote(terms.budget, terms.keep_alive)
-        self._now(member, "starting")
+        if member.state != "starting":  # else it is waited for since it was first started
+            self._now(member, "starting")
         self._ask(member)
 
     def _ask(self, member: Member) -> None:
@@ -192,19 +219,31 @@ class Crew:
         try:
             ray.get(answer)
         except RayError as error:
-            if isinstance(error, ActorDiedError):
+            if isinstance(error, _GONE):
                 self._away(member, error)
         else:
             self._now(member, "living")
+            member.failures, member.error = 0, None
 
     def _away(self, member: Member, error: RayError | None) -> None:
-        if isinstance(error, ActorDiedError):
-            # It will not come back; `look` starts another, but not again and again at once.
-            member.actor, member.asked = None, None
-            self._start(member)
+        if not isinstance(error, _GONE):
+            self._now(member, "away")
+            self._ask(member)
             return
-        self._now(member, "away")
-        self._ask(member)
+        # It will not come back.
+        member.actor = member.asked = None
+        if member.state == "starting":
+            self._failed(member, error)
+        else:
+            self._start(member)
+
+    def _failed(self, member: Member, error: RayError) -> None:
+        """Note that a worker could not be started; `look` starts it anew when it is time."""
+        member.failures += 1
+        member.error = error
+        pause = min(_LONGEST, _AGAIN * 2.0 ** min(member.failures, 10))
+        member.next = time.monotonic() + pause
+        _log.warning("%s did not start, again in %g s: %s", member.name, pause, start_error(error))
 
     def _now(self, member: Member, state: Literal["ended", "starting", "living", "away"]) -> None:
         member.state, member.since = state, time.monotonic()

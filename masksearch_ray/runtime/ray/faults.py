@@ -16,7 +16,7 @@ from ray.exceptions import (
 
 from masksearch_ray.errors import WorkerError
 
-__all__ = ["is_memory", "reason_of", "worker_error"]
+__all__ = ["is_memory", "reason_of", "start_error", "worker_error"]
 
 _LOW = "running low on memory"  # what Ray's memory monitor says of those that it ends
 
@@ -52,6 +52,12 @@ def reason_of(error: RayError) -> str:
     if isinstance(error, GetTimeoutError):
         return "did not hand over its answer in time"
     return f"gave an answer that was lost ({type(error).__name__})"
+
+
+def start_error(error: RayError) -> str:
+    """Why a worker could not be started, in a line: Ray puts the cause below all else."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def is_memory(error: RayError) -> bool:

@@ -23,7 +23,7 @@ from masksearch_ray.model.logs import current_level
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.ray.crew import Crew, Member
 from masksearch_ray.runtime.ray.errand import Errand, Lost, Reply, Shard
-from masksearch_ray.runtime.ray.faults import is_memory, reason_of, worker_error
+from masksearch_ray.runtime.ray.faults import is_memory, reason_of, start_error, worker_error
 from masksearch_ray.runtime.ray.handed import Handed
 from masksearch_ray.runtime.ray.names import stage_name
 from masksearch_ray.runtime.ray.pulse import Pulse
@@ -139,13 +139,20 @@ class RoundTrip:
         while True:
             self._check()
             living = self._crew.look(self._members)
-            starting = [m for m in self._members if m.state == "starting"]
+            starting = [
+                m for m in self._members if m.state == "starting" and not (living and m.failing)
+            ]
+            if not living and all(m.failing and m.asked is None for m in self._members):
+                raise self._nobody("no worker could be started")
             now = time.monotonic()
             waited = now - min((m.since for m in starting), default=now)
             if not starting or (living and waited > patience.start):
                 return
             if not living and now - began > patience.none:
-                raise WorkerError(self._nobody())
+                raise self._nobody(
+                    f"none of {len(self._members)} workers started within {patience.none:g} s; "
+                    f"{describe_cluster(self._crew.terms)}"
+                )
             if now - told > 5.0:
                 told = now
                 _log.info("waiting for %d of %d workers", len(starting), len(self._members))
@@ -155,13 +162,14 @@ class RoundTrip:
             else:
                 time.sleep(_TICK)
 
-    def _nobody(self) -> str:
-        terms, count = self._crew.terms, len(self._members)
-        patience = terms.patience.none
-        return (
-            f"{self._shards[0].label}: none of {count} workers started within {patience:g} s; "
-            f"{describe_cluster(terms)}"
-        )
+    def _nobody(self, what: str) -> WorkerError:
+        """Say that there is no worker, and how those failed that could not start."""
+        errors = [member.error for member in self._members if member.error is not None]
+        why = f": {start_error(errors[-1])}" if errors else ""
+        found = WorkerError(f"{self._shards[0].label}: {what}{why}")
+        for error in errors[-1:]:
+            found.add_note(str(error))
+        return found
 
     def _send(self) -> None:
         """Give shards that wait to workers that live."""
