@@ -31,6 +31,8 @@ def arguments() -> argparse.Namespace:
     add("--segments", type=int, default=16, metavar="N", help="parts, as workers share them out")
     add("--repeats", type=int, default=5, metavar="N", help="times each query is timed")
     add("--seed", type=int, default=0, metavar="N", help="the same seed draws the same masks")
+    add("--workers", type=int, metavar="N", help="Ray workers to ask for, at most one a segment")
+    add("--memory", type=int, metavar="BYTES", help="to ask Ray for, for each worker")
     add("--format", choices=[str(f) for f in Format if f is not Format.parquet], default="table")
     add("--storage-option", action="append", default=[], metavar="NAME=VALUE")
     return parser.parse_args()
@@ -39,14 +41,13 @@ def arguments() -> argparse.Namespace:
 def bench(args: argparse.Namespace) -> None:
     """Measure, and print what was measured."""
     options = BenchOptions(
-        masks=args.masks,
-        side=args.side,
-        repeats=args.repeats,
-        seed=args.seed,
+        *(args.masks, args.side, args.repeats, args.seed),
         runtime="ray",
         url=args.collection,
         storage_options=named_values(args.storage_option, "--storage-option"),
         segments=args.segments,
+        workers=args.workers,
+        memory=args.memory,
     )
     with ProgressLines() as lines:
         report = run_bench(options, lines)

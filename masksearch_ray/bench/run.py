@@ -50,6 +50,8 @@ class BenchOptions:
         For object storage.
     segments : int
         Parts in which the masks are added; each is of one worker.
+    workers, memory : int, optional
+        Ray workers, and bytes of memory for each; as `open` takes them.
     """
 
     masks: int = 500
@@ -61,6 +63,8 @@ class BenchOptions:
     url: str | None = None
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     segments: int = 1
+    workers: int | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.repeats < 1:
@@ -266,11 +270,17 @@ def _opened(options: BenchOptions) -> Collection:
         options.runtime,
         options.address,
         storage_options=options.storage_options,
+        workers=options.workers,
+        memory=options.memory,
     )
 
 
+def _here(options: BenchOptions) -> BenchOptions:
+    return replace(options, runtime="local", address=None, workers=None, memory=None)
+
+
 def _bounds_seconds(question: _Question, options: BenchOptions) -> float:
-    with _opened(replace(options, runtime="local", address=None)) as collection:
+    with _opened(_here(options)) as collection:
         _warm(collection, question.sql)
         return _seconds(lambda: collection.count_bounds(question.sql), options.repeats).median
 

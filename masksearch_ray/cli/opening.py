@@ -27,6 +27,8 @@ def opened(
     on_query: Sink | None = None,
     cache_bytes: int | None = None,
     keep_alive: float | None = None,
+    workers: int | None = None,
+    memory: int | None = None,
 ) -> Iterator[Collection]:
     """Open a collection; what its runtime started ends with the block, or later."""
     import masksearch_ray as ms
@@ -41,5 +43,7 @@ def opened(
         cache_bytes=cache_bytes,
         on_query=on_query,
         keep_alive=keep_alive,
+        workers=workers,
+        memory=memory,
     ) as collection:
         yield collection

@@ -17,6 +17,7 @@ __all__ = [
     "Collection",
     "Format",
     "KeepAlive",
+    "Memory",
     "MostRows",
     "OutputFile",
     "OutputFormat",
@@ -30,6 +31,7 @@ __all__ = [
     "Timeout",
     "UseIndex",
     "Version",
+    "Workers",
 ]
 
 QUERY = "The query"
@@ -95,6 +97,20 @@ KeepAlive = Annotated[
         "memory, for the next query that asks so; else they end with this one.",
         group=WHERE,
     ),
+]
+Workers = Annotated[
+    int | None,
+    option(
+        metavar="N",
+        min=1,
+        help="Ray workers to ask for, one CPU each, never more than the collection has segments; "
+        "by default one for each CPU that the cluster has now.",
+        group=WHERE,
+    ),
+]
+Memory = Annotated[
+    int | None,
+    option(metavar="BYTES", min=0, help="Memory to ask Ray for, for each worker.", group=WHERE),
 ]
 Cache = Annotated[
     str | None,

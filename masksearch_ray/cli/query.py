@@ -18,6 +18,7 @@ from masksearch_ray.cli.options import (
     CacheBytes,
     Collection,
     KeepAlive,
+    Memory,
     MostRows,
     OutputFile,
     OutputFormat,
@@ -31,6 +32,7 @@ from masksearch_ray.cli.options import (
     Timeout,
     UseIndex,
     Version,
+    Workers,
 )
 from masksearch_ray.cli.output import Destination, emit, say, write_record
 from masksearch_ray.cli.parse import box_or_text, named_values
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from masksearch_ray.model.record import QueryRecord, Sink
     from masksearch_ray.session import Stats
 
-__all__ = ["add_to", "stats_line"]
+__all__ = ["add_to", "stats_line", "workers_line"]
 
 Statement = Annotated[
     str,
@@ -96,6 +98,8 @@ def sql(
     cache: Cache = None,
     cache_bytes: CacheBytes = None,
     keep_alive: KeepAlive = None,
+    workers: Workers = None,
+    memory: Memory = None,
 ) -> None:
     """Answer a query.
 
@@ -108,7 +112,8 @@ def sql(
     text = statement_text(statement)
     asked = _asked(param, roi, timeout, use_index)
     where = collection, storage_option, runtime, address, version, cache
-    with _kept(stats_json) as on_query, opened(*where, on_query, cache_bytes, keep_alive) as col:
+    ray = keep_alive, workers, memory
+    with _kept(stats_json) as on_query, opened(*where, on_query, cache_bytes, *ray) as col:
         result = col.sql(text, **asked)
         emit(result.table, destination)
         if stats:
@@ -132,6 +137,8 @@ def explain(
     cache: Cache = None,
     cache_bytes: CacheBytes = None,
     keep_alive: KeepAlive = None,
+    workers: Workers = None,
+    memory: Memory = None,
 ) -> None:
     """Show how a query would be answered; with --analyze, how it was."""
     text = statement_text(statement)
@@ -139,7 +146,7 @@ def explain(
         text = f"EXPLAIN ANALYZE {text}"
     asked = _asked(param, roi, timeout, use_index)
     where = collection, storage_option, runtime, address, version, cache
-    with opened(*where, cache_bytes=cache_bytes, keep_alive=keep_alive) as col:
+    with opened(*where, None, cache_bytes, keep_alive, workers, memory) as col:
         told = col.explain(text, **asked)
     typer.echo(told)
 
@@ -194,3 +201,9 @@ def stats_line(stats: Stats) -> str:
         f"{size(stats.bytes_read)} read{kept}; {duration(stats.seconds)}"
         f"{cached if stats.index_cached else ''}"
     )
+
+
+def workers_line(stats: Stats) -> str:
+    """Who answered, in a line."""
+    done = stats.to_dict()
+    return f"by {count(done['workers'], 'worker')} of {count(done['nodes'], 'node')}"

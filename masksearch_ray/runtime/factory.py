@@ -10,7 +10,11 @@ __all__ = ["open_runtime"]
 
 
 def open_runtime(
-    runtime: str | Runtime = "local", address: str | None = None, keep_alive: float | None = None
+    runtime: str | Runtime = "local",
+    address: str | None = None,
+    keep_alive: float | None = None,
+    workers: int | None = None,
+    memory: int | None = None,
 ) -> Runtime:
     """Choose a runtime by name.
 
@@ -22,6 +26,10 @@ def open_runtime(
         Of a Ray cluster; see `RayRuntime`.
     keep_alive : float, optional
         Seconds that a cluster's workers stay without use; see `RayRuntime`.
+    workers : int, optional
+        Ray workers at most; see `RayRuntime`.
+    memory : int, optional
+        Bytes of memory to ask Ray for, for each; see `RayRuntime`.
 
     Raises
     ------
@@ -32,11 +40,12 @@ def open_runtime(
         # Not above, so that whoever works without Ray does not load it.
         from masksearch_ray.runtime.ray import RayRuntime
 
-        return RayRuntime(address, keep_alive=keep_alive)
+        return RayRuntime(address, workers, keep_alive, memory)
     if address is not None:
         raise InputError("an address is for the Ray runtime only")
-    if keep_alive is not None:
-        raise InputError("keep_alive is for the Ray runtime only")
+    for name, value in {"keep_alive": keep_alive, "workers": workers, "memory": memory}.items():
+        if value is not None:
+            raise InputError(f"{name} is for the Ray runtime only")
     if isinstance(runtime, str) and runtime == "local":
         return LocalRuntime()
     if isinstance(runtime, str) or not hasattr(runtime, "pool"):

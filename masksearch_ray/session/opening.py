@@ -113,6 +113,8 @@ def open(
     version: int | None = None,
     on_query: Sink | None = None,
     keep_alive: float | None = None,
+    workers: int | None = None,
+    memory: int | None = None,
 ) -> Collection:
     """Open a collection.
 
@@ -143,6 +145,11 @@ def open(
         Seconds that the workers of a Ray cluster stay without use, with what they hold in
         memory, also when this process has ended: the next one that opens the collection with
         `keep_alive` finds them. By default they end when the collection is closed.
+    workers : int, optional
+        Ray workers to ask for, also of a cluster that has no nodes yet; never more than the
+        collection has segments. By default one for each CPU that the cluster has now.
+    memory : int, optional
+        Bytes of memory to ask Ray for, for each worker. By default none are asked for.
 
     Returns
     -------
@@ -168,7 +175,7 @@ def open(
     return Collection(
         storage,
         manifest,
-        open_runtime(runtime, address, keep_alive),
+        open_runtime(runtime, address, keep_alive, workers, memory),
         owns_runtime=isinstance(runtime, str),
         pinned=version is not None,
         cache=None if cache is None else fspath(cache),

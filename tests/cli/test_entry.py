@@ -64,6 +64,7 @@ def test_version(run: Run) -> None:
         (["sql"], "Missing argument 'COLLECTION' (see 'masksearch sql --help')"),
         (["sql", "maps", "SELECT 1", "--nope"], "No such option: --nope"),
         (["sql", "maps", "SELECT 1", "--rows", "x"], "Invalid value for '--rows'"),
+        (["sql", "maps", "SELECT 1", "--workers", "0"], "Invalid value for '--workers'"),
         (["sql", "maps", "SELECT 1", "--runtime", "dask"], "Invalid value for '--runtime'"),
         (["sql", "maps", "SELECT 1", "--param", "x"], "--param 'x': NAME=VALUE wanted"),
         (["sql", "maps", "SELECT 1", "-o", "x.foo"], "--output x.foo: an ending of .csv"),

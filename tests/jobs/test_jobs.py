@@ -60,6 +60,16 @@ def test_an_answer_is_printed(status: Status, url: str, capsys: pytest.CaptureFi
     assert log.endswith(" of 1 node\n")
 
 
+@pytest.mark.parametrize(("workers", "told"), [(1, "by 1 worker of"), (2, "by 2 workers of")])
+def test_workers_are_asked_for(
+    status: Status, url: str, workers: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--workers", str(workers), "--memory", str(64 << 20))
+    asked = ("--collection", url, "--sql", "SELECT mask_id FROM masks", *options)
+    assert status("query", *asked) == 0
+    assert told in capsys.readouterr().err
+
+
 def test_an_answer_is_written(status: Status, url: str, tmp_path: Path) -> None:
     target = tmp_path / "answer" / "found.parquet"
     sql = "SELECT mask_id FROM masks WHERE CP(mask, full_image, (0.6, 1.0)) > 0"
@@ -75,6 +85,8 @@ def test_an_answer_is_written(status: Status, url: str, tmp_path: Path) -> None:
         ({"--output": "found.csv"}, 2, ".parquet"),
         ({"--param": "low"}, 2, "NAME=VALUE"),
         ({"--timeout": "0"}, 1, "time"),
+        ({"--workers": "0"}, 2, "workers = 0"),
+        ({"--memory": "1"}, 2, "memory = 1: at least"),
     ],
 )
 def test_failures_end_as_on_the_command_line(
@@ -91,7 +103,7 @@ def test_the_benchmark_compares_answers(
 ) -> None:
     url = str(tmp_path / "bench")
     options = ("--collection", url, "--masks", "12", "--side", "32", "--repeats", "1")
-    assert status("bench", *options, "--segments", "3", "--format", "csv") == 0
+    assert status("bench", *options, "--segments", "3", "--workers", "1", "--format", "csv") == 0
     out, log = capsys.readouterr()
     assert "query,rows," in out
     assert "every answer equals NumPy's" in log

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any, cast
 
 import pytest
 
@@ -36,14 +37,22 @@ def test_an_address_without_ray() -> None:
         open_runtime("local", "somewhere:6379")
 
 
-def test_workers_that_stay_without_ray() -> None:
-    with pytest.raises(InputError, match="keep_alive is for the Ray runtime only"):
-        open_runtime("local", keep_alive=60)
+@pytest.mark.parametrize("name", ["keep_alive", "workers", "memory"])
+def test_rays_options_without_ray(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} is for the Ray runtime only"):
+        open_runtime("local", **cast(Any, {name: 1 << 30}))
 
 
-def test_no_workers() -> None:
+def test_workers_and_their_memory() -> None:
+    runtime = open_runtime("ray", workers=8, memory=1 << 30)
+    assert isinstance(runtime, RayRuntime)
+    assert (runtime.workers, runtime.memory) == (8, 1 << 30)
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, "x"])
+def test_no_number_of_workers(workers: Any) -> None:
     with pytest.raises(InputError, match="at least 1"):
-        RayRuntime(workers=0)
+        open_runtime("ray", workers=workers)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])

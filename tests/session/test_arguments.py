@@ -120,6 +120,8 @@ WRONG: dict[str, dict[str, tuple[Any, ...]]] = {
         "on_query": (1, "x", ODD, []),
         "cache_bytes": (-1, 1.5, "x", ODD, [], ARRAY),
         "keep_alive": (60.0, -1, "x", ODD, [], float("nan")),
+        "workers": (2, 0, -1, 1.5, "x", ODD, []),
+        "memory": (1 << 30, 0, -1, 1.5, "x", ODD, []),
         "version": (0, -1, 1.5, "x", ODD, [], 99),
     },
     "create": {

@@ -34,8 +34,9 @@ class RayRuntime:
         Of a cluster, as `ray.init` takes it. By default ``RAY_ADDRESS``, else a private instance
         is started on this machine. Where this process has initialised Ray already, that is used.
     workers : int, optional
-        Workers at most. By default one for each CPU of the cluster; more where these could not
-        hold the collection, so that a cluster that can grow does.
+        Workers, or fewer where the collection has fewer segments. By default one for each CPU
+        that the cluster has now; more where these could not hold the collection, so that a
+        cluster that can grow does. One that has no nodes yet is asked for no more than hold it.
     keep_alive : float, optional
         Seconds that workers of a cluster stay without use, with what they hold in memory. They
         outlive this process; whoever asks next with `keep_alive`, from wherever, finds them.
@@ -57,12 +58,12 @@ class RayRuntime:
         memory: int | None = None,
         patience: Patience | None = None,
     ) -> None:
-        if workers is not None and workers < 1:
-            raise InputError(f"{workers} workers: at least 1 wanted")
+        if workers is not None and not _whole(workers, 1):
+            raise InputError(f"workers = {workers!r}: at least 1 wanted")
         if keep_alive is not None and not 0 < keep_alive < math.inf:
             raise InputError(f"keep_alive = {keep_alive!r}: a number of seconds above 0 wanted")
-        if memory is not None and memory < _LEAST_MEMORY:
-            raise InputError(f"memory = {memory}: at least {_LEAST_MEMORY} bytes wanted")
+        if memory is not None and not _whole(memory, _LEAST_MEMORY):
+            raise InputError(f"memory = {memory!r}: at least {_LEAST_MEMORY} bytes wanted")
         self.address = address
         self.workers = workers
         self.keep_alive = keep_alive
@@ -162,3 +163,7 @@ class RayRuntime:
         if self._instance is not None:
             detach(self._instance)
             self._instance = None
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and value >= least
