@@ -21,7 +21,7 @@ from masksearch_ray.collection import list_versions
 from tests.collection.helpers import content
 from tests.faults.proxy import FaultProxy, Kind, Strike
 from tests.faults.tally import Tally
-from tests.faults.world import NEW, World, append, ingest
+from tests.faults.world import NEW, World, append, compact, ingest
 
 Fresh = Callable[[], str]
 WRITERS = 16
@@ -77,6 +77,8 @@ MOMENTS = [
     ("ingest", "PUT ingest", "call"), ("ingest", "PUT ingest", "call after"),
     ("ingest", "PUT manifest", "call"), ("ingest", "PUT manifest", "call after"),
     ("append", "PUT manifest", "call"), ("append", "PUT manifest", "call after"),
+    ("compact", "PUT tiles", "call"), ("compact", "PUT index", "call after"),
+    ("compact", "PUT manifest", "call"), ("compact", "PUT manifest", "call after"),
 ]  # fmt: skip
 
 
@@ -92,7 +94,7 @@ def test_a_writer_killed_in_the_middle(
     sources: Path,
     tally: Tally,
 ) -> None:
-    change = {"ingest": ingest, "append": append}[name]
+    change = {"ingest": ingest, "append": append, "compact": compact}[name]
     copy, undisturbed = fresh(), fresh()
     before = content(world.storage(copy))
     with ms.open(world.url(undisturbed), storage_options=world.server.options()) as opened:
@@ -109,8 +111,8 @@ def test_a_writer_killed_in_the_middle(
     committed = (what, when) == ("PUT manifest", "call after")
     assert found == (after if committed or found != before else before)
     proxy.begin()
-    if name == "ingest" or found == before:
-        # The same ingest again adds what is missing, and nothing twice.
+    if name != "append" or found == before:
+        # The same ingest again adds what is missing, and nothing twice; compacting loses nothing.
         with ms.open(world.url(copy), storage_options=world.server.options()) as opened:
             change(opened, sources)
     assert content(world.storage(copy)) == after
