@@ -9,12 +9,22 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["KINDS", "READ_KINDS", "FaultProxy", "Kind", "Request", "Strike"]
+__all__ = [
+    "KINDS",
+    "READ_KINDS",
+    "FaultProxy",
+    "Kind",
+    "Place",
+    "Request",
+    "Strike",
+    "befall",
+    "places",
+]
 
 Kind = Literal[
     "503", "429", "500", "reset before", "reset after", "silence before", "silence after",
@@ -96,6 +106,8 @@ class Strike:
 
 
 Chance = Callable[[Request], Strike | None]
+T = TypeVar("T")
+Place = tuple[str, int]  # kind of request, and its number among those
 
 
 class FaultProxy:
@@ -175,6 +187,36 @@ class FaultProxy:
                 if late >= 0 and (strike.times is None or late < strike.times):
                     return strike
         return None if self._chance is None else self._chance(request)
+
+
+def places(proxy: FaultProxy, run: Callable[[], object]) -> dict[Place, Request]:
+    """The requests of an operation without faults."""
+    proxy.begin()
+    run()
+    found: Counter[str] = Counter()
+    met = {}
+    for request in proxy.seen:
+        found[request.what] += 1
+        met[request.what, found[request.what]] = request
+    return met
+
+
+def befall(
+    proxy: FaultProxy, strike: Strike, name: Callable[[], str], run: Callable[[str], T]
+) -> T:
+    """Strike while something runs on a collection, and give what became of it.
+
+    How reads are joined depends on what arrives first: where a request does not come this time,
+    the one before it is struck instead. Each time the collection is another one, which no worker
+    holds yet; what a query of another one left behind is not struck.
+    """
+    for nth in range(strike.nth, 0, -1):
+        collection = name()
+        proxy.begin([replace(strike, nth=nth, key=f"{re.escape(collection)}/.*")])
+        found = run(collection)
+        if proxy.struck:
+            return found
+    raise AssertionError(f"{strike} befell nothing")
 
 
 class _Server(ThreadingHTTPServer):

@@ -2,6 +2,8 @@
 
 make test-faults ARGS=--faults-report=/tmp/faults.json
 python -m tests.faults.report /tmp/faults.json
+
+Several files, of parts of the lane that ran one after the other, are taken together.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def table(records: list[dict[str, Any]]) -> str:
 
 def main() -> int:
     """Replace the table in the page."""
-    records = json.loads(Path(sys.argv[1]).read_text())
+    records = [record for file in sys.argv[1:] for record in json.loads(Path(file).read_text())]
     before, begin, rest = PAGE.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,27 +16,14 @@ import pytest
 from masksearch_ray.errors import StorageError
 from masksearch_ray.runtime.ray import RayRuntime
 from tests.collection.helpers import content
-from tests.faults.proxy import KINDS, FaultProxy, Kind, Request, Strike
+from tests.faults.proxy import KINDS, FaultProxy, Kind, Place, Request, Strike, befall, places
 from tests.faults.tally import Tally
 from tests.faults.world import CHANGES, QUERIES, World
 
 DEADLINE = 90.0  # seconds: a storage call gives up after 60, whatever befalls it
 LASTING: tuple[Kind, ...] = ("flip", "short", "expired")  # which waiting does not cure
 ENDLESS: tuple[Kind, ...] = ("503", "reset before", "cut", "silence before")  # tried for a while
-Place = tuple[str, int]  # kind of request, and its number among those
 Fresh = Callable[[], str]
-
-
-def places(proxy: FaultProxy, run: Callable[[], object]) -> dict[Place, Request]:
-    """The requests of an operation without faults."""
-    proxy.begin()
-    run()
-    found: Counter[str] = Counter()
-    met = {}
-    for request in proxy.seen:
-        found[request.what] += 1
-        met[request.what, found[request.what]] = request
-    return met
 
 
 def applies(kind: Kind, request: Request) -> bool:
@@ -67,23 +53,38 @@ def strike(place: Place, kind: Kind, times: int | None) -> Strike:
     return Strike(kind, place[1], times, what=place[0])
 
 
+def attempt(run: Callable[[], object]) -> StorageError | None:
+    """By what something failed, if it did; in time."""
+    began, failure = time.monotonic(), None
+    try:
+        run()
+    except StorageError as error:
+        failure = error
+    assert time.monotonic() - began < DEADLINE
+    return failure
+
+
 # -- questions ---------------------------------------------------------------------------------
 
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_query_survives_what_passes(
-    name: str, world: World, proxy: FaultProxy, actors: RayRuntime, every: bool, tally: Tally
+    name: str,
+    world: World,
+    proxy: FaultProxy,
+    actors: RayRuntime,
+    fresh: Fresh,
+    every: bool,
+    tally: Tally,
 ) -> None:
-    def run() -> None:
-        world.ask("masks", QUERIES[name], actors)
+    def run(collection: str) -> None:
+        world.ask(collection, QUERIES[name], actors)
 
-    met = places(proxy, run)
+    met = places(proxy, lambda: run(fresh()))
     for number, (place, kind) in enumerate(cases(met, KINDS, None if every else 14)):
         for times in (1, 2) if every else (1 + number % 2,):
-            proxy.begin([strike(place, kind, times)])
-            run()
-            assert proxy.struck, f"{kind} befell no {place}"
+            befall(proxy, strike(place, kind, times), fresh, run)
             tally.add(f"query: {name}", kind, "exact")
 
 
@@ -94,26 +95,25 @@ def test_a_query_that_cannot_read_says_what(
     world: World,
     proxy: FaultProxy,
     actors: RayRuntime,
+    fresh: Fresh,
     every: bool,
     tally: Tally,
 ) -> None:
-    def run() -> None:
-        world.ask("masks", QUERIES["filter"], actors)
+    def run(collection: str) -> StorageError | None:
+        return attempt(lambda: world.ask(collection, QUERIES["filter"], actors))
 
     most = 8 if kinds == LASTING else 3
-    for place, kind in cases(places(proxy, run), kinds, None if every else most):
-        proxy.begin([strike(place, kind, None)])
-        began = time.monotonic()
-        with pytest.raises(StorageError) as caught:
-            run()
-        assert time.monotonic() - began < DEADLINE
+    met = places(proxy, lambda: run(fresh()))
+    for place, kind in cases(met, kinds, None if every else most):
+        error = befall(proxy, strike(place, kind, None), fresh, run)
+        assert error is not None, (place, kind)
         struck = {request.key.rstrip("/") for request, _ in proxy.struck}
-        named = caught.value.object.removeprefix(f"s3://{world.bucket}/")
+        named = error.object.removeprefix(f"s3://{world.bucket}/")
         assert any(named.startswith(key) for key in struck), (named, struck)
-        assert "\n" not in str(caught.value)
+        assert "\n" not in str(error)
         tally.add("query: filter", f"{kind}, for good", "error")
     proxy.begin()
-    run()  # and all is well again
+    assert run("masks") is None  # and all is well again
 
 
 # -- changes -----------------------------------------------------------------------------------
@@ -141,14 +141,14 @@ def test_a_change_survives_what_passes(
     every: bool,
     tally: Tally,
 ) -> None:
-    copy = fresh()
-    met = places(proxy, lambda: CHANGES[name].run(world, copy, sources))
+    def run(copy: str) -> str:
+        CHANGES[name].run(world, copy, sources)
+        return copy
+
+    met = places(proxy, lambda: run(fresh()))
     for number, (place, kind) in enumerate(cases(met, KINDS, None if every else 14)):
         for times in (1, 2) if every else (1 + number % 2,):
-            copy = fresh()
-            proxy.begin([strike(place, kind, times)])
-            CHANGES[name].run(world, copy, sources)
-            assert proxy.struck, f"{kind} befell no {place}"
+            copy = befall(proxy, strike(place, kind, times), fresh, run)
             assert content(world.storage(copy)) == outcomes[name], (place, kind, times)
             tally.add(name, kind, "exact")
 
@@ -165,27 +165,23 @@ def test_a_change_that_fails_loses_nothing(
     every: bool,
     tally: Tally,
 ) -> None:
-    copy = fresh()
-    met = places(proxy, lambda: CHANGES[name].run(world, copy, sources))
+    def run(copy: str) -> tuple[str, StorageError | None]:
+        return copy, attempt(lambda: CHANGES[name].run(world, copy, sources))
+
     kinds = (*LASTING, *ENDLESS) if every else LASTING
-    chosen = cases(met, kinds, None if every else 5)
+    chosen = cases(places(proxy, lambda: run(fresh())), kinds, None if every else 5)
     if not every and name == "append":
         chosen.append((("PUT manifest", 1), "503"))
     for place, kind in chosen:
-        copy = fresh()
-        proxy.begin([strike(place, kind, None)])
-        began = time.monotonic()
-        outcome = "exact"  # where no more than tidying up failed
-        try:
-            CHANGES[name].run(world, copy, sources)
-        except StorageError as error:
-            outcome = "error"
-            assert error.object.startswith(world.url(copy)), place
-        assert time.monotonic() - began < DEADLINE
+        copy, error = befall(proxy, strike(place, kind, None), fresh, run)
         found = content(world.storage(copy))
-        assert found == outcomes[name] or (outcome, found) == ("error", outcomes[""])
+        if error is None:  # where no more than tidying up failed
+            assert found == outcomes[name], (place, kind)
+        else:
+            assert error.object.startswith(world.url(copy)), place
+            assert found in (outcomes[name], outcomes[""]), (place, kind)
         proxy.begin()
         if found == outcomes[""]:
             CHANGES[name].run(world, copy, sources)
             assert content(world.storage(copy)) == outcomes[name], (place, kind)
-        tally.add(name, f"{kind}, for good", outcome)
+        tally.add(name, f"{kind}, for good", "exact" if error is None else "error")

@@ -3,78 +3,91 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
-import masksearch_ray as ms
 from masksearch_ray.errors import NotFoundError, QueryTimeoutError, StorageError
 from masksearch_ray.runtime.local import LocalRuntime
 from masksearch_ray.runtime.ray import RayRuntime
 from masksearch_ray.runtime.types import Runtime
-from tests.faults.proxy import FaultProxy, Kind, Strike
+from tests.faults.proxy import FaultProxy, Kind, Place, Strike, befall, places
 from tests.faults.tally import Tally
-from tests.faults.world import QUERIES, World
-from tests.oracle.render import render
+from tests.faults.world import QUERIES, World, check
 from tests.soak.fate import workers
 
 Fresh = Callable[[], str]
 
-# During which stage, and the request at which all workers are killed: the first of its kind is the
-# stage's begin, the last its end.
-MOMENTS = [
-    ("opening", "GET manifest", 2),
-    ("filter", "GET index", 1),
-    ("filter", "GET index", 4),
-    ("verify", "GET tiles", 1),
-    ("verify", "GET tiles", 4),
-]
+STAGES = ("GET manifest", "GET index", "GET tiles")
 
 
-def kill_all() -> None:
-    for process in workers():
+def kill_all() -> list[str]:
+    """Kill all workers, and say at which stages they were, as their titles tell."""
+    stages = []
+    for process in list(workers()):
+        title = Path(f"/proc/{process}/cmdline").read_text()
         os.kill(process, signal.SIGKILL)
+        found = re.match(r"ray::masksearch (\w+) on", title)
+        stages.append(found[1] if found else "rest")
+    return stages
+
+
+def moments(met: Iterable[Place]) -> list[tuple[Place, Kind]]:
+    """Before the last request of each stage, and after the first.
+
+    The first manifest is read before there is work for workers.
+    """
+    found: list[tuple[Place, Kind]] = []
+    for stage in STAGES:
+        last = max(number for what, number in met if what == stage)
+        found.append(((stage, last), "call"))
+        if stage != "GET manifest":
+            found.append(((stage, 1), "call after"))
+    return found
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", QUERIES)
-@pytest.mark.parametrize(("stage", "what", "nth"), MOMENTS)
-@pytest.mark.parametrize("when", ["call", "call after"])
 def test_workers_killed_at_a_request(
     name: str,
-    stage: str,
-    what: str,
-    nth: int,
-    when: str,
     world: World,
     proxy: FaultProxy,
     actors: RayRuntime,
+    fresh: Fresh,
     every: bool,
     tally: Tally,
 ) -> None:
-    # Each query meets some of the moments; together they meet all.
-    chosen = (list(QUERIES).index(name) + nth + len(when)) % 4 == 0
-    if not (chosen or every):
-        return
-    kind: Kind = "call" if when == "call" else "call after"
-    proxy.begin([Strike(kind, nth, what=what, action=kill_all)])
-    world.ask("masks", QUERIES[name], actors)
-    if proxy.struck:
-        tally.add(f"query: {name}", f"all workers killed during {stage}", "exact")
+    def run(collection: str) -> None:
+        world.ask(collection, QUERIES[name], actors)
+
+    found = moments(places(proxy, lambda: run(fresh())))
+    for number, ((what, nth), kind) in enumerate(found):
+        # Each query meets half of the moments; two of them meet all.
+        if not every and (number + list(QUERIES).index(name)) % 2:
+            continue
+        killed: list[str] = []
+
+        def act(killed: list[str] = killed) -> None:
+            killed.extend(kill_all())
+
+        befall(proxy, Strike(kind, nth, what=what, action=act), fresh, run)
+        assert killed, (what, nth, kind)
+        stage = " and ".join(sorted(set(killed)))
+        tally.add(f"query: {name}", f"all workers killed at {what}, during {stage}", "exact")
 
 
+@pytest.mark.timeout(600)
 def test_workers_killed_between_queries(world: World, actors: RayRuntime, tally: Tally) -> None:
-    with ms.open(
-        world.url("masks"), actors, storage_options=world.options, cache_bytes=0
-    ) as opened:
-        wanted = opened.sql(render(QUERIES["filter"])).table
+    with world.open("masks", actors) as opened:
+        check(opened, QUERIES["filter"])
         for name, query in QUERIES.items():
-            kill_all()
-            assert opened.sql(render(query), timeout=90).table.num_rows
+            assert kill_all()
+            check(opened, query)
             tally.add(f"query: {name}", "all workers killed before the query", "exact")
-        assert opened.sql(render(QUERIES["filter"])).table.equals(wanted)
 
 
 @pytest.fixture(params=["ray", "local"])
@@ -88,13 +101,11 @@ def runtime(request: pytest.FixtureRequest) -> Runtime:
 def test_the_time_limit_holds_while_the_storage_hangs(
     world: World, proxy: FaultProxy, runtime: Runtime, tally: Tally
 ) -> None:
-    with ms.open(
-        world.url("masks"), runtime, storage_options=world.options, cache_bytes=0
-    ) as opened:
+    with world.open("masks", runtime) as opened:
         proxy.begin([Strike("silence before", times=None, what="GET (index|tiles)")])
         began = time.monotonic()
         with pytest.raises(QueryTimeoutError, match="time limit of 2 s passed"):
-            assert opened.sql(render(QUERIES["filter"]), timeout=2).table is None
+            check(opened, QUERIES["filter"], timeout=2)
         assert time.monotonic() - began < 30, "of which a busy machine may take most"
         assert proxy.struck
         tally.add("query: filter", "time limit while storage hangs", "error")

@@ -24,7 +24,7 @@ from tests.oracle.short import collection, cp, op, over, select
 from tests.s3_server import S3Server
 from tests.session.held import smooth
 
-__all__ = ["CHANGES", "HELD", "QUERIES", "Change", "World"]
+__all__ = ["CHANGES", "HELD", "QUERIES", "Change", "World", "check"]
 
 SEGMENTS = 4
 MASKS = smooth(32, 40, 48)
@@ -121,13 +121,21 @@ class World:
 
     def ask(self, name: str, query: q.Query, runtime: str | Runtime, timeout: float = 90.0) -> None:
         """Open the collection through the proxy, ask, and hold the answer against the oracle."""
-        answer = evaluate(HELD, query)
-        assert isinstance(answer, Answer)
-        with ms.open(
-            self.url(name), runtime, storage_options=self.options, cache_bytes=0
-        ) as opened:
-            text, given = render(query), parameters(query)
-            assert_same(opened.sql(text, given, timeout=timeout).table, answer)
+        with self.open(name, runtime) as opened:
+            check(opened, query, timeout)
+
+    def open(self, name: str, runtime: str | Runtime = "local", **more: Any) -> ms.Collection:
+        """Open the collection through the proxy, without a cache unless `more` says otherwise."""
+        options = {"storage_options": self.options, "cache_bytes": 0, **more}
+        return ms.open(self.url(name), runtime, **options)
+
+
+def check(opened: ms.Collection, query: q.Query, timeout: float = 90.0) -> None:
+    """Ask, and hold the answer against the oracle."""
+    answer = evaluate(HELD, query)
+    assert isinstance(answer, Answer)
+    given = opened.sql(render(query), parameters(query), timeout=timeout)
+    assert_same(given.table, answer)
 
 
 # ------------------------------------------------------------------------------------- changes
@@ -142,7 +150,7 @@ class Change:
 
     def run(self, world: World, name: str, folder: Path) -> None:
         """Do it, through the proxy."""
-        with ms.open(world.url(name), storage_options=world.options, cache_bytes=0) as opened:
+        with world.open(name) as opened:
             self.make(opened, folder)
 
 
