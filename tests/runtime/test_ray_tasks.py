@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import ray
 
 from masksearch_ray.errors import WorkerError
 from masksearch_ray.model.tasks import Tasks
 from masksearch_ray.runtime.ray import RayRuntime
+from masksearch_ray.runtime.ray import crew as crew_module
+from masksearch_ray.runtime.ray import tasks as module
+from masksearch_ray.runtime.ray.tasks import RayTasks
+from tests.conformance.pools import Opened
+from tests.conformance.runtime import N
 from tests.conformance.tasks import Square, TasksTests, begun
 
 
@@ -52,3 +61,57 @@ def test_ray_that_was_shut_down_meanwhile(ray_instance: None) -> None:
     runtime.close()
     with pytest.raises(WorkerError, match="Ray was shut down"):
         list(done)
+
+
+# -- CPUs that others hold ---------------------------------------------------------------------
+
+
+@contextmanager
+def full() -> Iterator[Callable[[], None]]:
+    """Have all CPUs held; gives what frees them."""
+    holder: Any = ray.remote(num_cpus=2)(Holder).remote()
+    ray.get(holder.there.remote())
+    try:
+        yield lambda: ray.kill(holder)
+    finally:
+        ray.kill(holder)
+
+
+class Holder:
+    def there(self) -> None:
+        """Say that it has its CPUs."""
+
+
+def test_cpus_are_asked_back_while_no_job_runs(
+    ray_instance: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_STANDSTILL", 0.5)
+    with full() as free:
+        tasks = RayTasks(lambda: True, free)
+        assert sorted(done.value for done in tasks.run([Square(2), Square(3)])) == [4, 9]
+
+
+def test_no_cpu_gets_free(ray_instance: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 1.0)
+    waits = r"no job got a CPU within 1 s: 2 wait, and the cluster has 2 CPUs"
+    with full(), pytest.raises(WorkerError, match=waits):
+        list(RayTasks(lambda: True, lambda: None).run([Square(2), Square(3)]))
+
+
+def test_kept_workers_that_are_idle_give_their_cpus_back(
+    ray_instance: None, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_STANDSTILL", 0.5)
+    monkeypatch.setattr(crew_module, "_IDLE", 0.5)
+    keeping = RayRuntime(workers=2, keep_alive=600)
+    # As on a cluster; on an instance of this process workers hold no CPU.
+    crew = keeping._started()
+    crew.terms = replace(crew.terms, hold=True)
+    with Opened(keeping, url) as opened:
+        assert opened.ask("SELECT mask_id FROM masks").num_rows == N
+        assert [done.value for done in keeping.tasks().run([Square(4)])] == [16]
+        # They come back.
+        assert opened.ask("SELECT mask_id FROM masks").num_rows == N
+    for member in crew._members:
+        ray.kill(member.actor)
+    keeping.close()

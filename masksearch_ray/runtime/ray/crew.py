@@ -22,6 +22,7 @@ from ray.exceptions import (
 from masksearch_ray._version import __version__
 from masksearch_ray.runtime.ray.actor import CONTROL, ShardActor
 from masksearch_ray.runtime.ray.faults import start_error
+from masksearch_ray.runtime.ray.idle import end_idle
 from masksearch_ray.runtime.ray.instance import current_session
 from masksearch_ray.runtime.ray.names import worker_name
 from masksearch_ray.runtime.ray.terms import Terms
@@ -37,6 +38,7 @@ NAMESPACE = "masksearch"
 _THREADS = 32  # stages that a worker has begun; more wait in line
 _AGAIN = 0.5  # seconds between tries to reach a worker
 _PARTING = 2.0  # seconds that workers have to let go of what they do
+_IDLE = 5.0  # seconds without use after which a worker that is kept may make room for others
 _FAILURES = 3  # creations of a worker that may fail before it is no longer waited for
 _LONGEST = 30.0  # seconds between creations that fail
 # After these an actor is no more, and will not be restarted by Ray.
@@ -151,11 +153,22 @@ class Crew:
         with self._lock:
             self._rounds -= 1
 
-    def relieve(self) -> None:
-        """Give CPUs back that idle workers hold; they start anew when they are needed."""
+    def relieve(self, *, kept: bool = False) -> None:
+        """Give CPUs back that idle workers hold; they start anew when they are needed.
+
+        Parameters
+        ----------
+        kept : bool
+            Also those that are kept alive, of whatever process, if nobody has used them lately.
+        """
         with self._lock:
             if self.terms.hold and self.terms.keep_alive is None and not self._rounds:
                 self._dismiss()
+            if self.terms.hold and kept:
+                ended = end_idle(NAMESPACE, _IDLE, _PARTING)
+                for member in self._members:
+                    if self.terms.keep_alive is not None and member.name in ended:
+                        self._end(member)
 
     def reports(self, timeout: float = _PARTING) -> list[WorkerReport]:
         """Ask all workers what they hold and do; those that do not answer in time are left out."""
@@ -185,9 +198,12 @@ class Crew:
         for member in there:
             with contextlib.suppress(RayError):
                 ray.kill(member.actor)
-            member.actor = member.asked = None
-            self._now(member, "ended")
-            member.failures, member.error = 0, None
+            self._end(member)
+
+    def _end(self, member: Member) -> None:
+        member.actor = member.asked = None
+        self._now(member, "ended")
+        member.failures, member.error = 0, None
 
     def _start(self, member: Member) -> None:
         terms = self.terms

@@ -119,7 +119,7 @@ class RayRuntime:
         crew.relieve()  # workers that hold all CPUs would keep tasks waiting
         from masksearch_ray.runtime.ray.tasks import RayTasks
 
-        return RayTasks(lambda: crew.valid)
+        return RayTasks(lambda: crew.valid, lambda: crew.relieve(kept=True))
 
     def close(self) -> None:
         """End the workers that are not kept alive, and Ray if it was started or reached here."""

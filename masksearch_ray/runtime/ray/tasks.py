@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -30,14 +30,16 @@ _LOOK = 2.0  # seconds between looks at the cluster's size
 # Jobs in flight for each CPU: one runs, one waits for it, and shows an autoscaler that more could.
 _AHEAD = 2
 _FEWEST = 4
-_PATIENCE = 600.0  # seconds that a cluster without any CPU has to get one
+_STANDSTILL = 5.0  # seconds without a job that runs, after which CPUs are asked back
+_PATIENCE = 600.0  # seconds that a cluster may leave jobs without any CPU; it may have to grow
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Sent:
     job: Job[Any]
     memory: int
     attempt: int = 1
+    running: bool = False
 
 
 class RayTasks:
@@ -47,13 +49,16 @@ class RayTasks:
     ----------
     valid : callable
         Whether Ray still is what it was.
+    relieve : callable
+        Gives back CPUs that are held and not used.
     """
 
     remote = True
 
-    def __init__(self, valid: Callable[[], bool]) -> None:
+    def __init__(self, valid: Callable[[], bool], relieve: Callable[[], None]) -> None:
         self._valid = valid
-        self._looked = self._had_cpus = 0.0
+        self._relieve = relieve
+        self._looked = self._moved = self._relieved = 0.0
         self._cpus = 0
         self._most_memory = 0
 
@@ -61,7 +66,7 @@ class RayTasks:
         """Do jobs; yield what comes of them as it comes."""
         rest = iter(jobs)
         flying: dict[Any, _Sent] = {}
-        self._had_cpus = time.monotonic()
+        self._moved = time.monotonic()
         try:
             while True:
                 while len(flying) < self._room() and (job := next(rest, None)) is not None:
@@ -73,10 +78,15 @@ class RayTasks:
                 for ref in ready:
                     sent = flying.pop(ref)
                     reply = self._take(ref, sent)
-                    if isinstance(reply, _Sent):
+                    if reply is None:
+                        sent.running = True
+                        flying[ref] = sent
+                    elif isinstance(reply, _Sent):
                         flying[self._send(reply)] = reply
                     else:
                         yield reply
+                        self._moved = time.monotonic()  # the reader may have paused for long
+                self._watch(flying.values())
         finally:
             if self._valid():
                 for ref in flying:
@@ -91,9 +101,9 @@ class RayTasks:
         )
 
     def _take(self, ref: Any, sent: _Sent) -> Any:
-        """Give the answer of a task, or the task to be sent again."""
+        """Give the answer of a task, or the task to be sent again; None: it runs now."""
         try:
-            reply = ray.get(ref)
+            reply = ray.get(next(ref))
         except RayTaskError as error:
             raise worker_error(error, sent.job.label) from None
         except RayError as error:
@@ -101,7 +111,7 @@ class RayTasks:
                 raise worker_error(error, sent.job.label) from None
             _log.warning("%s is done again: %s", sent.job.label, type(error).__name__)
             more = 2 if isinstance(error, OutOfMemoryError) else 1
-            return replace(sent, memory=more * sent.memory, attempt=sent.attempt + 1)
+            return _Sent(sent.job, more * sent.memory, sent.attempt + 1)
         if isinstance(reply, MaskSearchError):
             raise reply
         return reply
@@ -116,18 +126,38 @@ class RayTasks:
             nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
             there = [node["Resources"] for node in nodes if node["Alive"]]
             self._cpus = int(sum(node.get("CPU", 0) for node in there))
-            self._had_cpus = now if self._cpus else self._had_cpus
-            if now - self._had_cpus > _PATIENCE:
-                raise WorkerError(f"no node of the cluster has had a CPU for {_PATIENCE:.0f} s")
             # Half, for workers that hold shards may have theirs for good; a job that asked for
             # more than any node has would wait for ever.
             most = max((node.get("memory", 0) for node in there if node.get("CPU", 0)), default=0)
             self._most_memory = int(most / 2)
         return max(_FEWEST, _AHEAD * self._cpus)
 
+    def _watch(self, flying: Collection[_Sent]) -> None:
+        """Do something about jobs of which none gets a CPU."""
+        now = time.monotonic()
+        if not flying or any(sent.running for sent in flying):
+            self._moved = now
+            return
+        stood = now - self._moved
+        if stood > _PATIENCE:
+            raise WorkerError(
+                f"no job got a CPU within {_PATIENCE:.0f} s: {len(flying)} wait, and the cluster "
+                f"has {self._cpus} CPUs; end what holds them, or give it more nodes"
+            )
+        if stood > _STANDSTILL and now - self._relieved > _STANDSTILL:
+            _log.info("%d jobs are waiting for a free CPU", len(flying))
+            self._relieve()
+            self._relieved = time.monotonic()
 
-@ray.remote
-def _do(job: Job[Any], log_level: str) -> Done[Any] | MaskSearchError:
+
+# Two answers, the first of which says that it has a CPU; Ray does not tell that otherwise.
+@ray.remote(num_returns="streaming")
+def _do(job: Job[Any], log_level: str) -> Iterator[Done[Any] | MaskSearchError | None]:
+    yield None
+    yield _done(job, log_level)
+
+
+def _done(job: Job[Any], log_level: str) -> Done[Any] | MaskSearchError:
     log_to_stderr(log_level)
     pa.set_cpu_count(1)  # other jobs use the other cores
     try:
