@@ -39,7 +39,7 @@ def kill_all() -> list[str]:
 def moments(met: Collection[Place]) -> list[tuple[Place, Kind]]:
     """Before the last request of each stage that there is, and after the first.
 
-    Intersections need no index. The first manifest is read before there is work for workers.
+    Not every query reads tiles. The first manifest is read before there is work for workers.
     """
     found: list[tuple[Place, Kind]] = []
     for stage in STAGES:
@@ -66,7 +66,7 @@ def test_workers_killed_at_a_request(
         world.ask(collection, QUERIES[name], actors)
 
     found = moments(places(proxy, lambda: run(fresh())))
-    assert {what for what, _ in dict(found)} >= {"GET manifest", "GET tiles"}
+    assert {what for what, _ in dict(found)} >= {"GET manifest", "GET index"}
     for number, ((what, nth), kind) in enumerate(found):
         # Each query meets half of the moments; two of them meet all.
         if not every and (number + list(QUERIES).index(name)) % 2:
