@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from masksearch_ray.errors import MaskSearchError, QueryError
-from masksearch_ray.model.logs import log_to_stderr
+from masksearch_ray.model.logs import LEVEL_VARIABLE, log_to_stderr
 from masksearch_ray.model.progress import ProgressLines
 from masksearch_ray.model.text import printable
 
@@ -28,7 +29,8 @@ def log(*lines: str) -> None:
 def run_job(work: Callable[[], object]) -> int:
     """Do the work of a job and tell how it ended.
 
-    Log lines are those from the level of ``MASKSEARCH_LOG_LEVEL`` on. A failure becomes one line;
+    Log lines are those from the level of ``MASKSEARCH_LOG_LEVEL`` on, else from ``info`` on: a
+    job's log tells of long waits, as for nodes that have to start. A failure becomes one line;
     ``ray job stop`` ends the work as Ctrl-C would.
 
     Parameters
@@ -44,7 +46,7 @@ def run_job(work: Callable[[], object]) -> int:
     """
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        log_to_stderr()
+        log_to_stderr(None if os.environ.get(LEVEL_VARIABLE) else "info")
         work()
     except KeyboardInterrupt:
         log("interrupted")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,39 @@ COUNT = "SELECT mask_id, CP(mask, roi, (:low, 1.0)) AS n FROM masks ORDER BY n D
 @pytest.mark.parametrize("script", sorted(JOBS.glob("*.py")), ids=lambda path: path.name)
 def test_a_job_is_short(script: Path) -> None:
     assert len(script.read_text(encoding="utf-8").splitlines()) <= 60
+
+
+@pytest.fixture(autouse=True)
+def quiet_afterwards() -> Iterator[None]:
+    logger = logging.getLogger("masksearch_ray")
+    before, handlers = logger.level, list(logger.handlers)
+    yield
+    logger.setLevel(before)
+    logger.handlers[:] = handlers
+
+
+@pytest.mark.parametrize(("level", "told"), [(None, True), ("info", True), ("warning", False)])
+def test_a_job_tells_of_waits(
+    level: str | None,
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("MASKSEARCH_LOG_LEVEL", raising=False)
+    if level is not None:
+        monkeypatch.setenv("MASKSEARCH_LOG_LEVEL", level)
+    line = "waiting for 2 of 3 workers"
+    assert run_job(lambda: logging.getLogger("masksearch_ray.runtime").info(line)) == 0
+    assert (line in capsys.readouterr().err) is told
+
+
+def test_a_query_tells_how_far_it_is(
+    status: Status, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("masksearch_ray.runtime.ray.roundtrip._SECONDS_BETWEEN_LINES", -1.0)
+    asked = ("--collection", url, "--sql", "SELECT mask_id FROM masks", "--workers", "2")
+    assert status("query", *asked) == 0
+    assert "0 of 2 shards have answered" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ def test_more_workers_than_cpus_where_their_memory_asks_for_it() -> None:
     assert cut(loads, cpus=2, memory=2 * GIB).workers == 6
     assert cut(loads, cpus=2, memory=2 * GIB).bytes == 2 * GIB
     assert cut(loads, cpus=0, memory=100 * GIB).workers == 1
+    assert cut(loads, cpus=0, workers=4, memory=100 * GIB).workers == 4
 
 
 def test_few_workers_own_several_shards_that_fit() -> None:

@@ -37,6 +37,7 @@ _log = logging.getLogger("masksearch_ray.runtime")
 _TICK = 0.1  # seconds between looks at the query's control while shards work
 _LONGEST = 1e9  # seconds; Ray takes no more
 _FETCH = 60.0  # seconds that an answer that is there may take to come
+_SECONDS_BETWEEN_LINES = 10.0
 _TRIES = 5  # workers that may be lost over one stage of a shard
 
 
@@ -101,7 +102,9 @@ class RoundTrip:
         self._crew.begin()
         try:
             self._wait_for_workers()
+            told = time.monotonic()
             while self._flying or self._parked:
+                told = self._tell(told, len(tasks))
                 self._check()
                 self._send()
                 if not self._flying:
@@ -113,6 +116,15 @@ class RoundTrip:
             self._crew.end()
             for flight in self._flying.values():
                 self._stop(flight)
+
+    def _tell(self, told: float, shards: int) -> float:
+        """Log now and then how far it is; gives when that was last."""
+        now = time.monotonic()
+        if now - told <= _SECONDS_BETWEEN_LINES:
+            return told
+        done = shards - len(self._flying) - len(self._parked)
+        _log.info("%d of %d shards have answered", done, shards)
+        return now
 
     def _ready(self) -> list[Any]:
         """Wait for answers, a moment at most; take all that are there, of whatever shards."""
