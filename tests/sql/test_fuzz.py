@@ -91,7 +91,8 @@ def test_mutated_queries(text: str, data: st.DataObject, params: dict[str, Any])
 
 NUMBERS = st.one_of(
     st.sampled_from(["mask_id", "score", "1", "2.5", "NULL", "-3", "9223372036854775807"]),
-    st.integers(-(2**63), 2**63 - 1).map(str),
+    # Without the least one: a minus before it makes an integer beyond 64 bits, which is refused.
+    st.integers(-(2**63) + 1, 2**63 - 1).map(str),
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
     st.sampled_from(["CP(mask, roi, (0.2, 0.7))", "area(full_image)", "CP(mask<.3,roi,(0,.5))"]),
 )

@@ -112,6 +112,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(206 if asked else 200)
         self.send_header("Content-Length", str(size))
         self.send_header("ETag", '"1"')
+        # Said, or a client would send its next request where nobody listens any more.
+        self.send_header("Connection", "close")
         self.end_headers()
 
     def send_status(self, status: int, code: str = "") -> None:
@@ -124,6 +126,7 @@ class Handler(BaseHTTPRequestHandler):
             body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
