@@ -16,6 +16,7 @@ bounds (cells covering the region, cells inside it) these never exceed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,7 @@ def sum_bounds(levels: Counts, bracket: Bracket, grid: Grid, coverage: Coverage,
     lower, upper : numpy.ndarray
         int64, shape ``(N,)``.
     """
-    # A mask of 2**31 pixels and more is possible, if hardly; its sums need the wider type.
-    sums = np.zeros((2, n), np.int32 if grid.area < 2**31 else np.int64)
+    sums = np.zeros((2, n), np.int64)
     if not bracket.empty and n:
         around = bracket.start_outer, bracket.stop_outer
         outer, outer_modes = _ends(levels, bracket, around, grid.cells)
@@ -73,10 +73,15 @@ def sum_bounds(levels: Counts, bracket: Bracket, grid: Grid, coverage: Coverage,
         else:
             inner, inner_modes = outer, (kernel.ALL, kernel.ALL)
         modes = np.array([outer_modes, inner_modes], np.int64)
-        areas, shape = grid.cell_areas(), shape_of(grid)
-        held = _coverage_arrays(coverage)
-        kernel.sum_bounds(outer, inner, modes, coverage.cells, areas, held, shape, sums)
-    return sums[0].astype(np.int64), sums[1].astype(np.int64)
+        areas, most = _areas_and_most(grid)
+        cells = coverage.cells
+        if isinstance(coverage, ConstantCoverage):
+            inside = coverage.inside
+            kernel.sum_constant_bounds(outer, inner, modes, cells, areas, inside, most, sums)
+        else:
+            held, shape = _coverage_arrays(coverage), shape_of(grid)
+            kernel.sum_bounds(outer, inner, modes, cells, areas, held, shape, most, sums)
+    return sums[0], sums[1]
 
 
 def cell_bounds(
@@ -98,7 +103,7 @@ def cell_bounds(
     c_lo, c_hi : numpy.ndarray
         int64, shape ``(m, cells)``; without meaning where the counts of a cell were not read.
     """
-    areas = np.broadcast_to(grid.cell_areas(), (len(rows), grid.cells))
+    areas = np.broadcast_to(_areas_and_most(grid)[0], (len(rows), grid.cells))
     wanted = {
         level: np.ascontiguousarray(counts[:, rows].T, np.int64)
         for level, counts in levels.items()
@@ -131,7 +136,7 @@ def tile_bounds(
     """
     lower = np.zeros((len(c_lo), grid.tiles), np.int64)
     upper = np.zeros_like(lower)
-    areas = grid.cell_areas()
+    areas, _ = _areas_and_most(grid)
     kernel.tile_sums(c_lo, c_hi, coverage, areas, grid.tile_of_cell(), lower, upper)
     return lower, upper
 
@@ -207,15 +212,18 @@ def _mode(counts: Counts, level: int, bracket: Bracket) -> int:
     raise KeyError(level)
 
 
+@lru_cache(maxsize=256)
+def _areas_and_most(grid: Grid) -> tuple[npt.NDArray[np.int64], Any]:
+    """Pixels of each cell, and how many cells' pixels a narrow lane holds, of its dtype."""
+    areas, lane = grid.cell_areas(), np.promote_types(grid.count_dtype, np.uint16)
+    return areas, lane.type(np.iinfo(lane).max // int(areas.max()))
+
+
 def _coverage_arrays(
-    coverage: Coverage,
+    coverage: BoxCoverage | DenseCoverage,
 ) -> tuple[int, npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Form of a coverage that the kernel takes: kind, pixels inside, boxes."""
-    nothing = np.empty((4, 0), np.int32)
-    match coverage:
-        case ConstantCoverage(inside):
-            return kernel.CONSTANT, inside[:, None], nothing
-        case BoxCoverage(_, boxes, outside):
-            return kernel.OUTSIDE_BOXES if outside else kernel.BOXES, nothing, boxes
-        case DenseCoverage(inside):
-            return kernel.DENSE, inside, nothing
+    if isinstance(coverage, DenseCoverage):
+        return kernel.DENSE, coverage.inside, np.empty((4, 0), np.int32)
+    nothing = np.empty((0, 0), np.int32)
+    return kernel.OUTSIDE_BOXES if coverage.outside else kernel.BOXES, nothing, coverage.boxes

@@ -143,10 +143,7 @@ class BoxRegion(Region):
 
     def coverage(self) -> Coverage:
         """Pixels of each cell inside the region."""
-        coverage = BoxCoverage(self.grid, self.boxes, self.outside)
-        if self.constant:
-            return ConstantCoverage(coverage.of(np.zeros(1, np.intp))[0])
-        return coverage
+        return self._coverage
 
     def area(self) -> npt.NDArray[np.int64]:
         """Pixels of the region in each mask: int64, shape ``(N,)``."""
@@ -181,6 +178,13 @@ class BoxRegion(Region):
         boxes = self.boxes if self.constant else np.ascontiguousarray(self.boxes[:, rows])
         return replace(self, n=len(rows), null=null, boxes=boxes)
 
+    @cached_property
+    def _coverage(self) -> Coverage:
+        coverage = BoxCoverage(self.grid, self.boxes, self.outside)
+        if self.constant:
+            return ConstantCoverage(coverage.of(np.zeros(1, np.intp))[0])
+        return coverage
+
     def _of(self, rows: Rows) -> npt.NDArray[np.int32]:
         """Boxes of some masks: int32, shape ``(4, m)``, or ``(4, 1)`` if constant."""
         return self.boxes if self.constant else self.boxes[:, rows]
@@ -200,6 +204,10 @@ class BitmapRegion(Region):
 
     def coverage(self) -> Coverage:
         """Pixels of each cell inside the region."""
+        return self._coverage
+
+    @cached_property
+    def _coverage(self) -> Coverage:
         grid = self.grid
         bands = np.arange(0, grid.height, grid.cell)
         columns = np.arange(0, grid.width, grid.cell)
@@ -244,7 +252,7 @@ class BoxListRegion(Region):
 
     def coverage(self) -> Coverage:
         """Pixels of each cell inside the region."""
-        return DenseCoverage(self._inside)
+        return self._coverage
 
     def area(self) -> npt.NDArray[np.int64]:
         """Pixels of the region in each mask: int64, shape ``(N,)``."""
@@ -269,6 +277,10 @@ class BoxListRegion(Region):
         which = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], stops - starts)
         null = None if self.null is None else self.null[rows]
         return replace(self, n=len(rows), null=null, offsets=offsets, boxes=self.boxes[which])
+
+    @cached_property
+    def _coverage(self) -> DenseCoverage:
+        return DenseCoverage(self._inside)
 
     @cached_property
     def _inside(self) -> npt.NDArray[np.int32]:

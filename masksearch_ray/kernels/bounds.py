@@ -1,4 +1,8 @@
-"""Bounds on pixel counts, cell by cell."""
+"""Bounds on pixel counts, cell by cell.
+
+The narrower integers are, the more of them are added at once. Sums of some cells, as many as fit,
+are kept in *lanes* no wider than the counts need, and then moved to wide ones.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +15,31 @@ __all__ = [
     "ALL",
     "BOXES",
     "COLUMN",
-    "CONSTANT",
     "DENSE",
     "NONE",
     "OUTSIDE_BOXES",
     "box_coverage",
+    "count_rectangles",
     "sum_bounds",
+    "sum_constant_bounds",
     "tile_sums",
 ]
 
 # What stands for a level's counts: every pixel of the cell, no pixel, or a stored column.
 ALL, NONE, COLUMN = 0, 1, 2
-# What says how many pixels of a cell lie in the region: a number a cell, a box a mask, the
-# complement of a box a mask, or a number a cell and mask.
-CONSTANT, BOXES, OUTSIDE_BOXES, DENSE = 0, 1, 2, 3
-# Masks bounded together: their counts and sums stay in the first-level cache.
-_CHUNK = 512
+# What says how many pixels of a cell lie in the region of each mask: a box a mask, the complement
+# of a box a mask, or a number a cell and mask.
+BOXES, OUTSIDE_BOXES, DENSE = 0, 1, 2
+# Masks bounded together: their sums stay in the cache while column after column streams through,
+# and with boxes so do their overlaps with every column of cells.
+_CONSTANT_CHUNK, _CHUNK = 4096, 2048
 
 
 @numba.njit(cache=True, nogil=True)
-def sum_bounds(
-    outer: Any, inner: Any, modes: Any, cells: Any, areas: Any, coverage: Any, shape: Any, sums: Any
+def sum_constant_bounds(
+    outer: Any, inner: Any, modes: Any, cells: Any, areas: Any, inside: Any, most: Any, sums: Any
 ) -> None:
-    """Add up the bounds of the cells that a region touches.
+    """Add up the bounds of the cells that a region touches, the same in every mask.
 
     Parameters
     ----------
@@ -44,51 +50,151 @@ def sum_bounds(
         no inner range; ``[-1, -1]``: it is the outer range.
     cells : numpy.ndarray
         int32: cells to add up; no others are read.
-    areas : numpy.ndarray
-        int64, shape ``(cells,)``: pixels of each cell.
+    areas, inside : numpy.ndarray
+        int64 and int32, shape ``(cells,)``: pixels of each cell, and those in the region.
+    most : numpy.unsignedinteger
+        How many cells' pixels a lane holds, of the dtype of lanes.
+    sums : numpy.ndarray
+        int64, shape ``(2, N)``: lower and upper bounds, added to.
+    """
+    n, exact = sums.shape[1], modes[1, 0] == -1
+    single = exact and modes[0, 0] == COLUMN and modes[0, 1] == NONE
+    cells, whole = _whole_first(cells, areas, inside)
+    lanes = np.empty((5, min(n, _CONSTANT_CHUNK)), np.asarray(most).dtype)
+    for first in range(0, n, _CONSTANT_CHUNK):
+        size = min(n - first, _CONSTANT_CHUNK)
+        lower, upper, both = lanes[0, :size], lanes[1, :size], lanes[2, :size]
+        high, low = lanes[3, :size], lanes[3 if exact else 4, :size]
+        for begin in range(0, len(cells), most):
+            end = min(len(cells), begin + np.int64(most))
+            split = max(begin, min(end, whole))
+            lanes[:3] = 0
+            for end_of in range(1 if exact else 2):
+                ends, lane = (outer, both if exact else upper) if end_of == 0 else (inner, lower)
+                _add_whole(ends, modes[end_of], cells[begin:split], areas, first, lane)
+            for c in cells[split:end]:
+                rest = areas[c] - inside[c]
+                if single:
+                    column = outer[0][c, first : first + size]
+                    _clip(column, column, inside[c], rest, lower, upper)
+                else:
+                    _differences(outer, inner, modes, c, areas[c], first, high, low)
+                    _clip(high, low, inside[c], rest, lower, upper)
+            _move(lower, upper, both, sums[:, first : first + size])
+
+
+@numba.njit(cache=True, nogil=True)
+def sum_bounds(
+    outer: Any,
+    inner: Any,
+    modes: Any,
+    cells: Any,
+    areas: Any,
+    coverage: Any,
+    shape: Any,
+    most: Any,
+    sums: Any,
+) -> None:
+    """Add up the bounds of the cells that regions touch, another in every mask.
+
+    Parameters
+    ----------
+    outer, inner, modes, areas, most, sums
+        As in `sum_constant_bounds`.
+    cells : numpy.ndarray
+        int32: cells to add up, ascending; no others are read.
     coverage : tuple of int and two numpy.ndarray
-        `CONSTANT`, `BOXES`, `OUTSIDE_BOXES` or `DENSE`; pixels of each cell in the region, int32,
-        shape ``(cells, 1)`` or ``(cells, N)``; boxes inside the mask, int32, shape ``(4, N)``:
-        x0, y0, x1, y1. The kind says which of the two arrays counts.
+        `BOXES`, `OUTSIDE_BOXES` or `DENSE`; pixels of each cell in the region, int32, shape
+        ``(cells, N)``; boxes inside the mask, int32, shape ``(4, N)``: x0, y0, x1, y1. The kind
+        says which of the two arrays counts.
     shape : tuple of int
         Height and width of the mask, side and number of columns of its cells.
-    sums : numpy.ndarray
-        int32 or int64, shape ``(2, N)``: lower and upper bounds, added to.
     """
     kind, inside, boxes = coverage
-    n = sums.shape[1]
-    boxed = kind in (BOXES, OUTSIDE_BOXES)
-    across = np.empty((shape[3] if boxed else 0, _CHUNK), np.int32)
-    spare = np.empty((4, _CHUNK), np.int32)
+    n, exact = sums.shape[1], modes[1, 0] == -1
+    height, width, side, cols = shape
+    lanes = np.empty((7, min(n, _CHUNK)), np.asarray(most).dtype)
+    across = np.empty((0 if kind == DENSE else cols, lanes.shape[1]), lanes.dtype)
     for first in range(0, n, _CHUNK):
-        stop = min(n, first + _CHUNK)
-        size = stop - first
-        high, low, within, down = spare[0, :size], spare[1, :size], spare[2, :size], spare[3, :size]
-        lower, upper = sums[0, first:stop], sums[1, first:stop]
+        size = min(n - first, _CHUNK)
+        lower, upper, both = lanes[0, :size], lanes[1, :size], lanes[2, :size]
+        high, low = lanes[3, :size], lanes[3 if exact else 4, :size]
+        within, down = lanes[5, :size], lanes[6, :size]
+        band, ends = -1, boxes[:, first : first + size]
         for col in range(len(across)):
-            x0 = col * shape[2]
-            x1 = min(x0 + shape[2], shape[1])
-            _overlap(boxes[0, first:stop], boxes[2, first:stop], x0, x1, across[col])
-        band = -1
+            _overlap(ends[::2], col * side, min((col + 1) * side, width), across[col])
+        for begin in range(0, len(cells), most):
+            lanes[:3] = 0
+            for c in cells[begin : begin + np.int64(most)]:
+                if kind == DENSE:
+                    _copy(inside[c, first : first + size], within)
+                else:
+                    if c // cols != band:
+                        band = c // cols
+                        _overlap(ends[1::2], band * side, min((band + 1) * side, height), down)
+                    _multiply(across[c % cols], down, kind == OUTSIDE_BOXES, areas[c], within)
+                _differences(outer, inner, modes, c, areas[c], first, high, low)
+                _clip_each(high, low, within, areas[c], lower, upper)
+            _move(lower, upper, both, sums[:, first : first + size])
+
+
+@numba.njit(cache=True, nogil=True)
+def _whole_first(cells: Any, areas: Any, inside: Any) -> tuple[Any, Any]:
+    """Cells in another order, those that the region holds wholly first, and how many these are."""
+    ordered, whole, other = np.empty_like(cells), 0, len(cells)
+    for c in cells:
+        if inside[c] == areas[c]:
+            ordered[whole] = c
+            whole += 1
+        else:
+            other -= 1
+            ordered[other] = c
+    return ordered, whole
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_whole(ends: Any, modes: Any, cells: Any, areas: Any, first: int, lane: Any) -> None:
+    """Add the counts of whole cells to a lane that is zero."""
+    if modes[1] == ALL:
+        return
+    if modes[1] == COLUMN:
+        _add_columns(ends[1], cells, first, lane)
+        for i in range(len(lane)):
+            lane[i] = -lane[i]
+    if modes[0] == COLUMN:
+        _add_columns(ends[0], cells, first, lane)
+    else:
+        total = np.int64(0)
         for c in cells:
-            area = areas[c]
-            if boxed:
-                if c // shape[3] != band:
-                    band = c // shape[3]
-                    y0 = band * shape[2]
-                    y1 = min(y0 + shape[2], shape[0])
-                    _overlap(boxes[1, first:stop], boxes[3, first:stop], y0, y1, down)
-                _multiply(across[c % shape[3]], down, kind == OUTSIDE_BOXES, area, within)
-            elif kind == DENSE:
-                _copy(inside[c, first:stop], within)
-            else:
-                within[:] = inside[c, 0]
-            _difference(modes[0], outer[0][c], outer[1][c], first, area, high)
-            if modes[1, 0] == -1:
-                _add(high, high, within, area, lower, upper)
-            else:
-                _difference(modes[1], inner[0][c], inner[1][c], first, area, low)
-                _add(high, low, within, area, lower, upper)
+            total += areas[c]
+        for i in range(len(lane)):
+            lane[i] += total
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_columns(counts: Any, cells: Any, first: int, lane: Any) -> None:
+    stop = first + len(lane)
+    fours = len(cells) // 4 * 4
+    # Four at once: a pass over the lane costs as much as one over a column.
+    for j in range(0, fours, 4):
+        a, b = counts[cells[j], first:stop], counts[cells[j + 1], first:stop]
+        c, d = counts[cells[j + 2], first:stop], counts[cells[j + 3], first:stop]
+        for i in range(len(lane)):
+            lane[i] += a[i] + b[i] + c[i] + d[i]
+    for j in range(fours, len(cells)):
+        a = counts[cells[j], first:stop]
+        for i in range(len(lane)):
+            lane[i] += a[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _differences(
+    outer: Any, inner: Any, modes: Any, c: int, area: int, first: int, high: Any, low: Any
+) -> None:
+    """Bounds on the counts of a cell; both in one place where there is one range."""
+    _difference(modes[0], outer[0][c], outer[1][c], first, area, high)
+    if modes[1, 0] != -1:
+        _difference(modes[1], inner[0][c], inner[1][c], first, area, low)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -100,7 +206,7 @@ def _difference(modes: Any, start: Any, stop: Any, first: int, area: int, out: A
     if modes[1] == COLUMN:
         column = stop[first : first + len(out)]
         for i in range(len(out)):
-            out[i] -= np.int32(column[i])
+            out[i] -= column[i]
     elif modes[1] == ALL:
         out[:] = 0
 
@@ -112,15 +218,34 @@ def _copy(column: Any, out: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _add(high: Any, low: Any, within: Any, area: int, lower: Any, upper: Any) -> None:
+def _clip(high: Any, low: Any, inside: int, rest: int, lower: Any, upper: Any) -> None:
+    """Add bounds on a cell of which `inside` pixels are in the region, and `rest` are not."""
+    most, least = lower.dtype.type(inside), lower.dtype.type(rest)
     for i in range(len(high)):
-        upper[i] += min(high[i], within[i])
-        lower[i] += max(np.int32(0), low[i] + within[i] - np.int32(area))
+        upper[i] += min(lower.dtype.type(high[i]), most)
+        lower[i] += max(lower.dtype.type(low[i]), least) - least
 
 
 @numba.njit(cache=True, nogil=True)
-def _overlap(starts: Any, stops: Any, start: int, stop: int, out: Any) -> None:
+def _clip_each(high: Any, low: Any, within: Any, area: int, lower: Any, upper: Any) -> None:
+    whole = lower.dtype.type(area)
+    for i in range(len(high)):
+        rest = lower.dtype.type(whole - within[i])
+        upper[i] += min(high[i], within[i])
+        lower[i] += max(low[i], rest) - rest
+
+
+@numba.njit(cache=True, nogil=True)
+def _move(lower: Any, upper: Any, both: Any, sums: Any) -> None:
+    for i in range(len(both)):
+        sums[0, i] += lower.dtype.type(lower[i] + both[i])
+        sums[1, i] += lower.dtype.type(upper[i] + both[i])
+
+
+@numba.njit(cache=True, nogil=True)
+def _overlap(ends: Any, start: int, stop: int, out: Any) -> None:
     """Pixels along an axis that boxes share with a row or column of cells."""
+    starts, stops = ends[0], ends[1]
     lowest, highest = np.int32(start), np.int32(stop)
     for i in range(len(starts)):
         out[i] = max(np.int32(0), min(stops[i], highest) - max(starts[i], lowest))
@@ -130,7 +255,7 @@ def _overlap(starts: Any, stops: Any, start: int, stop: int, out: Any) -> None:
 def _multiply(across: Any, down: Any, outside: bool, area: int, out: Any) -> None:
     if outside:
         for i in range(len(out)):
-            out[i] = np.int32(area) - across[i] * down[i]
+            out[i] = area - across[i] * down[i]
     else:
         for i in range(len(out)):
             out[i] = across[i] * down[i]
@@ -162,6 +287,40 @@ def box_coverage(boxes: Any, outside: bool, areas: Any, shape: Any, inside: Any)
             across = max(0, min(boxes[2, i], x1) - max(boxes[0, i], x0))
             overlap = down * across
             inside[i, c] = areas[c] - overlap if outside else overlap
+
+
+@numba.njit(cache=True, nogil=True)
+def count_rectangles(boxes: Any, outside: bool, shape: Any, marks: Any) -> None:
+    """Mark the corners of the rectangles of cells that boxes touch, or that they hold wholly.
+
+    Summed along both axes, marks are how many rectangles hold each cell.
+
+    Parameters
+    ----------
+    boxes : numpy.ndarray
+        int32, shape ``(4, n)``: x0, y0, x1, y1 inside the mask.
+    outside : bool
+        Whether cells are marked that a box holds wholly, else those that it touches.
+    shape : tuple of int
+        Height and width of the mask, side and number of columns of its cells.
+    marks : numpy.ndarray
+        int64, shape ``(rows + 1, columns + 1)``; added to.
+    """
+    height, width, side, _ = shape
+    up, down = (side - 1, 0) if outside else (0, side - 1)
+    for i in range(boxes.shape[1]):
+        x0, y0, x1, y1 = boxes[0, i], boxes[1, i], boxes[2, i], boxes[3, i]
+        if x0 >= x1 or y0 >= y1:
+            continue
+        # A cell at the rim may be smaller than others.
+        right = marks.shape[1] - 1 if x1 == width else (x1 + down) // side
+        bottom = marks.shape[0] - 1 if y1 == height else (y1 + down) // side
+        left, top = (x0 + up) // side, (y0 + up) // side
+        if left < right and top < bottom:
+            marks[top, left] += 1
+            marks[top, right] -= 1
+            marks[bottom, left] -= 1
+            marks[bottom, right] += 1
 
 
 @numba.njit(cache=True, nogil=True)

@@ -19,9 +19,9 @@ from masksearch_ray.index.bounds import (
 )
 from masksearch_ray.index.build import build_chi, build_histogram, histogram_of_chi, join_counts
 from masksearch_ray.index.levels import Bracket, block_levels, bracket
-from masksearch_ray.index.region import resolve
+from masksearch_ray.index.region import Boxes, BoxLists, resolve
 from masksearch_ray.model.grid import Grid
-from masksearch_ray.model.roi import Box, FullImage, Outside
+from masksearch_ray.model.roi import Box, BoxColumn, BoxListColumn, FullImage, Outside
 from masksearch_ray.model.values import Domain, ValueRange, bin_edges, stored_cut
 from tests.index.cases import Block, Drawn, blocks, count, ranges, rois
 
@@ -177,6 +177,59 @@ def test_batches_join(data: st.DataObject, block: Block) -> None:
     )
     assert joined.nan == whole.nan and (joined.data == whole.data).all()
     assert (joined.areas == whole.areas).all()
+
+
+# Sides of which cells hold 255, 256, 65,025 and 65,536 pixels are those where counts need wider
+# integers; full masks of the first two need sums that are wider than the counts.
+WIDTHS = [
+    (Grid(60, 51, 15, 1), 40),
+    (Grid(448, 448, 32, 2), 5000),
+    (Grid(600, 300, 255, 1), 2100),
+    (Grid(600, 300, 256, 1), 2100),
+    (Grid(3, 2, 1, 1), 1),
+]
+MARKS = {
+    "from a level up": Bracket(2, 2, 6, 6, False, 6),
+    "between levels": Bracket(2, 2, 4, 4, False, 6),
+    "up to a level": Bracket(0, 0, 3, 3, False, 6),
+    "every value": Bracket(0, 0, 6, 6, False, 6),
+    "about a range": Bracket(1, 2, 5, 4, False, 6),
+    "about a high range": Bracket(4, 5, 6, 6, False, 6),
+    "inside a bin": Bracket(3, 4, 4, 3, False, 6),
+}
+
+
+@pytest.mark.parametrize("name", MARKS)
+@pytest.mark.parametrize(("grid", "n"), WIDTHS)
+def test_bounds_are_their_definition_at_any_width(grid: Grid, n: int, name: str) -> None:
+    rng, mark, areas = np.random.default_rng(7), MARKS[name], grid.cell_areas()
+    share = np.sort(rng.beta(0.2, 0.2, (6, grid.cells, n)), axis=0)[::-1]
+    counts = {i: np.rint(share[i] * areas[:, None]).astype(grid.count_dtype) for i in range(1, 6)}
+    ends: dict[int, Any] = {**counts, 0: areas[:, None], 6: np.zeros((grid.cells, 1))}
+
+    def between(start: int, stop: int) -> npt.NDArray[np.int64]:
+        found = ends[start].astype(np.int64) - ends[stop].astype(np.int64)
+        return np.asarray(np.broadcast_to(found, (grid.cells, n)).T)
+
+    high = between(mark.start_outer, mark.stop_outer)
+    low = between(mark.start_inner, mark.stop_inner) if mark.has_inner else np.zeros_like(high)
+    boxes = rng.integers(-20, max(grid.width, grid.height) + 20, (n, 4)).astype(np.int32)
+    column = Boxes(boxes, rng.random(n) < 0.1)
+    lists = BoxLists(np.arange(n + 1), boxes, column.null)
+    box = Box(grid.width // 4, grid.height // 3, grid.width, grid.height)
+    for roi, held in (
+        (FullImage(), None),
+        (box, None),
+        (Outside(box), None),
+        (BoxColumn("b"), column),
+        (Outside(BoxColumn("b")), column),
+        (BoxListColumn("b"), lists),
+    ):
+        coverage = resolve(roi, grid, n, held).coverage()
+        inside = coverage.of(np.arange(n)).astype(np.int64)
+        lower, upper = sum_bounds(counts, mark, grid, coverage, n)
+        assert (upper == np.minimum(high, inside).sum(axis=1)).all()
+        assert (lower == np.maximum(0, low - (areas - inside)).sum(axis=1)).all()
 
 
 def test_a_range_inside_one_bin_has_no_lower_bound_but_0() -> None:
