@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike, fspath
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -153,7 +154,7 @@ class Changes:
 
     def register(
         self,
-        prefix: str,
+        prefix: str | PathLike[str],
         *,
         metadata: Sequence[Any] = (),
         on: str | None = None,
@@ -173,7 +174,7 @@ class Changes:
         with self._changing():
             return register(
                 self._storage,
-                prefix,
+                fspath(prefix),
                 rows=RowOptions(metadata, on, boxes or {}, images, columns or {}),
                 storage_options=storage_options,
                 progress=progress,

@@ -43,6 +43,8 @@ class Square:
             raise DataError(f"{self.number}: is no number")
         if self.fails == "theirs":
             raise ZeroDivisionError("by zero")
+        if self.fails == "starves" or (self.fails == "starves once" and begun(self.marks) == 1):
+            raise MemoryError
         if self.fails == "dies" or (self.fails == "dies once" and begun(self.marks) == 1):
             os.kill(os.getpid(), signal.SIGKILL)
         return self.number**2

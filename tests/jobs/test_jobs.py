@@ -121,6 +121,7 @@ def test_an_answer_is_written(status: Status, url: str, tmp_path: Path) -> None:
         ({"--timeout": "0"}, 1, "time"),
         ({"--workers": "0"}, 2, "workers = 0"),
         ({"--memory": "1"}, 2, "memory = 1: at least"),
+        ({"--keep-alive": "0"}, 2, "keep_alive = 0.0: a number of seconds above 0"),
     ],
 )
 def test_failures_end_as_on_the_command_line(

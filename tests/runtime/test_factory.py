@@ -55,9 +55,9 @@ def test_no_number_of_workers(workers: Any) -> None:
         open_runtime("ray", workers=workers)
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
-def test_workers_that_stay_for_no_sensible_time(seconds: float) -> None:
-    with pytest.raises(InputError, match="keep_alive"):
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "x", True, [], 1j])
+def test_workers_that_stay_for_no_sensible_time(seconds: Any) -> None:
+    with pytest.raises(InputError, match=r"keep_alive = .*: a number of seconds above 0 wanted"):
         open_runtime("ray", keep_alive=seconds)
 
 

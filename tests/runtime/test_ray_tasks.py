@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,45 @@ def test_a_job_over_which_all_workers_die(tasks: Tasks, tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match="square of 1: its worker died and could not be replaced"):
         list(tasks.run([Square(1, "dies", marks)]))
     assert begun(marks) == 4
+
+
+def test_a_job_that_ran_out_of_memory_is_done_again(tasks: Tasks, tmp_path: Path) -> None:
+    marks = str(tmp_path / "marks")
+    jobs = [Square(n, "starves once" if n == 2 else "", marks if n == 2 else "") for n in range(6)]
+    assert sorted(done.value for done in tasks.run(jobs)) == [0, 1, 4, 9, 16, 25]
+    assert begun(marks) == 2
+
+
+def test_a_job_that_nobody_has_memory_for(tasks: Tasks, tmp_path: Path) -> None:
+    marks = str(tmp_path / "marks")
+    told = "square of 1: its worker ran out of memory, 4 times over; give workers more memory"
+    with pytest.raises(WorkerError, match=told):
+        list(tasks.run([Square(0), Square(1, "starves", marks), Square(2)]))
+    assert begun(marks) == 4
+
+
+@dataclass(frozen=True)
+class Timed(Square):
+    """Says when it was at work; one of them runs out of memory while others are."""
+
+    def run(self) -> tuple[int, float, float]:  # type: ignore[override]
+        began = time.monotonic()
+        time.sleep(0.3)
+        super().run()
+        return self.number, began, time.monotonic()
+
+
+def test_what_ran_out_of_memory_is_done_with_nothing_beside_it(
+    tasks: Tasks, tmp_path: Path
+) -> None:
+    marks = str(tmp_path / "marks")
+    jobs = [Timed(n, "starves once" if n == 1 else "", marks if n == 1 else "") for n in range(9)]
+    spans = {done.value[0]: done.value[1:] for done in tasks.run(jobs)}
+    assert spans.keys() == set(range(9))
+    began, ended = spans.pop(1)
+    assert all(end <= began or begin >= ended for begin, end in spans.values())
+    # The others were at work two at a time.
+    assert any(a[0] < b[0] < a[1] for a in spans.values() for b in spans.values())
 
 
 def test_a_job_that_wants_more_memory_than_there_is(tasks: Tasks) -> None:

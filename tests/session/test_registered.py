@@ -34,7 +34,7 @@ def files(tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def col(files: list[Path]) -> Iterator[ms.Collection]:
     with ms.create(f"memory://in-place-{next(_names)}", runtime="local") as made:
-        made.register(str(files[0].parent))
+        made.register(files[0].parent)
         yield made
 
 

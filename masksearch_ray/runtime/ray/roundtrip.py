@@ -283,9 +283,11 @@ class RoundTrip:
         """Have a stage done by somebody else; give up where it costs one worker after another."""
         label = self._shards[flight.shard].label
         flight.losses += 1
-        flight.why, flight.alone = why, flight.alone or memory
+        # Of an actor that Ray restarts it does not tell that it ended it for want of memory.
+        flight.why, flight.alone = why, flight.alone or memory or flight.losses > 1
         if flight.losses >= _TRIES:
-            hint = "; give workers more memory, or the collection more workers" if memory else ""
+            more = "give workers more memory, or the collection more workers"
+            hint = f"; {more}" if memory else f"; if the nodes' raylet.out tells of memory, {more}"
             raise WorkerError(f"{label}: {why}, as did those that took its place{hint}")
         _log.warning("%s: %s; another does its stage", label, why)
         self._stop(flight)

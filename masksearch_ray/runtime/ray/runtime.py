@@ -60,7 +60,7 @@ class RayRuntime:
     ) -> None:
         if workers is not None and not _whole(workers, 1):
             raise InputError(f"workers = {workers!r}: at least 1 wanted")
-        if keep_alive is not None and not 0 < keep_alive < math.inf:
+        if keep_alive is not None and not (_number(keep_alive) and 0 < keep_alive < math.inf):
             raise InputError(f"keep_alive = {keep_alive!r}: a number of seconds above 0 wanted")
         if memory is not None and not _whole(memory, _LEAST_MEMORY):
             raise InputError(f"memory = {memory!r}: at least {_LEAST_MEMORY} bytes wanted")
@@ -167,3 +167,7 @@ class RayRuntime:
 
 def _whole(value: object, least: int) -> bool:
     return isinstance(value, int) and value >= least
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

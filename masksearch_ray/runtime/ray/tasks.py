@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import ray
-from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from masksearch_ray.errors import MaskSearchError, WorkerError
 from masksearch_ray.model.logs import about, current_level, log_to_stderr
 from masksearch_ray.model.tasks import Done, Job
-from masksearch_ray.runtime.ray.faults import worker_error
+from masksearch_ray.runtime.ray.errand import Lost
+from masksearch_ray.runtime.ray.faults import is_memory, reason_of, worker_error
 from masksearch_ray.runtime.ray.names import task_name
 
 __all__ = ["RayTasks"]
@@ -40,6 +41,7 @@ class _Sent:
     memory: int
     attempt: int = 1
     running: bool = False
+    alone: bool = False  # it ran out of memory elsewhere: nothing else is to run beside it
 
 
 class RayTasks:
@@ -66,12 +68,11 @@ class RayTasks:
         """Do jobs; yield what comes of them as it comes."""
         rest = iter(jobs)
         flying: dict[Any, _Sent] = {}
+        waiting: list[_Sent] = []
         self._moved = time.monotonic()
         try:
             while True:
-                while len(flying) < self._room() and (job := next(rest, None)) is not None:
-                    sent = _Sent(job, job.memory)
-                    flying[self._send(sent)] = sent
+                self._fill(flying, waiting, rest)
                 if not flying:
                     return
                 ready, _ = ray.wait(list(flying), timeout=_TICK)
@@ -82,7 +83,7 @@ class RayTasks:
                         sent.running = True
                         flying[ref] = sent
                     elif isinstance(reply, _Sent):
-                        flying[self._send(reply)] = reply
+                        waiting.append(reply)
                     else:
                         yield reply
                         self._moved = time.monotonic()  # the reader may have paused for long
@@ -91,6 +92,24 @@ class RayTasks:
             if self._valid():
                 for ref in flying:
                     ray.cancel(ref)
+
+    def _fill(
+        self, flying: dict[Any, _Sent], waiting: list[_Sent], rest: Iterator[Job[Any]]
+    ) -> None:
+        """Send what may be sent: again what was lost, then the rest.
+
+        What ran out of memory is sent when nothing else is in flight, and nothing else beside it.
+        """
+        room = self._room()
+        while not any(sent.alone for sent in flying.values()):
+            waiting.sort(key=lambda sent: sent.alone)
+            if waiting and not (waiting[0].alone and flying):
+                sent = waiting.pop(0)
+            elif not waiting and len(flying) < room and (job := next(rest, None)) is not None:
+                sent = _Sent(job, job.memory)
+            else:
+                return
+            flying[self._send(sent)] = sent
 
     def _send(self, sent: _Sent) -> Any:
         # Sent again by us and not by Ray, which would send for ever what takes too much memory.
@@ -104,17 +123,32 @@ class RayTasks:
         """Give the answer of a task, or the task to be sent again; None: it runs now."""
         try:
             reply = ray.get(next(ref))
-        except RayTaskError as error:
-            raise worker_error(error, sent.job.label) from None
         except RayError as error:
-            if sent.attempt == _ATTEMPTS:
+            if isinstance(error, RayTaskError) and not is_memory(error):
                 raise worker_error(error, sent.job.label) from None
-            _log.warning("%s is done again: %s", sent.job.label, type(error).__name__)
-            more = 2 if isinstance(error, OutOfMemoryError) else 1
-            return _Sent(sent.job, more * sent.memory, sent.attempt + 1)
+            return self._again(sent, reason_of(error), is_memory(error), error)
         if isinstance(reply, MaskSearchError):
             raise reply
+        if isinstance(reply, Lost):
+            return self._again(sent, reply.reason, reply.memory)
         return reply
+
+    def _again(self, sent: _Sent, why: str, memory: bool, error: RayError | None = None) -> _Sent:
+        """Have a job done by another worker; give up where it costs one after another."""
+        label = sent.job.label
+        if sent.attempt == _ATTEMPTS:
+            if error is not None and not memory:
+                raise worker_error(error, label) from None
+            found = WorkerError(
+                f"{label}: its worker {why}, {_ATTEMPTS} times over; give workers more memory"
+            )
+            if error is not None:
+                found.add_note(str(error))
+            raise found from None
+        _log.warning("%s is done again: its worker %s", label, why)
+        more = 2 if memory else 1
+        alone = sent.alone or memory
+        return _Sent(sent.job, more * sent.memory, sent.attempt + 1, alone=alone)
 
     def _room(self) -> int:
         """Jobs that may be in flight."""
@@ -152,12 +186,12 @@ class RayTasks:
 
 # Two answers, the first of which says that it has a CPU; Ray does not tell that otherwise.
 @ray.remote(num_returns="streaming")
-def _do(job: Job[Any], log_level: str) -> Iterator[Done[Any] | MaskSearchError | None]:
+def _do(job: Job[Any], log_level: str) -> Iterator[Done[Any] | MaskSearchError | Lost | None]:
     yield None
     yield _done(job, log_level)
 
 
-def _done(job: Job[Any], log_level: str) -> Done[Any] | MaskSearchError:
+def _done(job: Job[Any], log_level: str) -> Done[Any] | MaskSearchError | Lost:
     log_to_stderr(log_level)
     pa.set_cpu_count(1)  # other jobs use the other cores
     try:
@@ -165,5 +199,7 @@ def _done(job: Job[Any], log_level: str) -> Done[Any] | MaskSearchError:
             value = job.run()
     except MaskSearchError as error:
         return error
+    except MemoryError:
+        return Lost("ran out of memory", memory=True)
     context = ray.get_runtime_context()
     return Done(value, context.get_node_id(), context.get_worker_id())
