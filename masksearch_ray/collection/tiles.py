@@ -37,6 +37,7 @@ class TileCodec:
         self.grid = grid
         self.dtype = np.dtype(dtype)
         self._boxes = [grid.tile_box(tile) for tile in range(grid.tiles)]
+        self._shapes = np.array([(y1 - y0, x1 - x0) for x0, y0, x1, y1 in self._boxes], np.int64)
         side = min(grid.tile, grid.height) * min(grid.tile, grid.width)
         longest = side * self.dtype.itemsize
         # zstd's bound on what it makes of bytes that cannot be compressed, and the checksum.
@@ -126,10 +127,8 @@ class TileCodec:
         DamagedError
             If a tile is damaged.
         """
-        boxes = [self._boxes[tile] for tile in tiles.tolist()]
-        shapes = [(y1 - y0, x1 - x0) for x0, y0, x1, y1 in boxes]
         try:
-            return decode_tiles(frames, shapes, self.dtype.name, self.grid.tile)
+            return decode_tiles(frames, self._shapes[tiles], self.dtype.name, self.grid.tile)
         except ValueError as error:
             raise DamagedError(str(error), object) from error
 

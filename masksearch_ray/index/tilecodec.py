@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import google_crc32c
@@ -11,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
-from masksearch_ray.kernels.predict import predict, restore
+from masksearch_ray.kernels.predict import predict, restore_tiles
 
 __all__ = ["compressor", "crc32c", "decode_tiles", "decompress", "encode_tile"]
 
 _LEVEL = 3
 _CRC_BYTES = 4
+# Tiles that a thread decodes at a time: their bytes stay in the cache.
+_TOGETHER = 64
 # zstandard's objects must not be used by two threads at once.
 _own = threading.local()
 
@@ -35,7 +41,7 @@ def encode_tile(pixels: npt.NDArray[Any]) -> bytes:
 
 def decode_tiles(
     frames: Sequence[bytes],
-    shapes: Sequence[tuple[int, int]],
+    shapes: Sequence[tuple[int, int]] | npt.NDArray[np.int64],
     dtype: str,
     tile: int,
 ) -> npt.NDArray[Any]:
@@ -45,8 +51,8 @@ def decode_tiles(
     ----------
     frames : sequence of bytes
         As `encode_tile` gave them.
-    shapes : sequence of (int, int)
-        Height and width of each tile, at most `tile`.
+    shapes : sequence of (int, int), or numpy.ndarray
+        Height and width of each tile, at most `tile`; int64, shape ``(n, 2)``.
     dtype : str
         Of the pixels.
     tile : int
@@ -62,15 +68,26 @@ def decode_tiles(
     ValueError
         A frame is damaged.
     """
-    stored = np.dtype(dtype)
+    stored, sizes = np.dtype(dtype), np.array(shapes, np.int64).reshape(-1, 2)
     words = np.zeros((len(frames), tile, tile), f"u{stored.itemsize}")
-    for i, (frame, (height, width)) in enumerate(zip(frames, shapes, strict=True)):
-        size = height * width * stored.itemsize
-        rest = decompress(_checked(frame), size)
-        restore(np.frombuffer(rest, np.uint8), words[i, :height, :width])
-        if stored.kind == "f":
-            words[i, :height, :width] = _unsorted(words[i, :height, :width])
+
+    def decode(first: int) -> None:
+        some = slice(first, first + _TOGETHER)
+        content = _contents(frames[some], sizes[some].prod(axis=1) * stored.itemsize)
+        rests = np.frombuffer(content, np.uint8)
+        restore_tiles(rests, sizes[some], words[some], stored.kind == "f")
+
+    starts = range(0, len(frames), _TOGETHER)
+    # All errors are raised here, the first first.
+    for _ in _threads(os.getpid()).map(decode, starts) if len(starts) > 2 else map(decode, starts):
+        pass
     return words.view(stored)
+
+
+@lru_cache(maxsize=1)
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Threads of a process: those of its parent are not in a child that was forked."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix=f"tiles-{process}")
 
 
 def crc32c(data: Any) -> int:
@@ -78,12 +95,26 @@ def crc32c(data: Any) -> int:
     return int(google_crc32c.value(data))
 
 
-def _checked(frame: bytes) -> bytes:
-    """Compressed part of a tile that ends with its checksum."""
-    body, crc = bytes(frame[:-_CRC_BYTES]), frame[-_CRC_BYTES:]
-    if len(crc) < _CRC_BYTES or crc32c(body) != int.from_bytes(crc, "little"):
-        raise ValueError("the checksum of a tile is wrong")
-    return body
+def _checked(frames: Sequence[bytes]) -> list[bytes]:
+    """Compressed parts of tiles that end with their checksums."""
+    bodies, checksum = [], google_crc32c.value
+    for frame in frames:
+        body, crc = bytes(frame[:-_CRC_BYTES]), frame[-_CRC_BYTES:]
+        if len(crc) < _CRC_BYTES or checksum(body) != int.from_bytes(crc, "little"):
+            raise ValueError("the checksum of a tile is wrong")
+        bodies.append(body)
+    return bodies
+
+
+def _contents(frames: Sequence[bytes], sizes: npt.NDArray[np.int64]) -> bytes:
+    """Contents of tiles of known sizes, one after the other."""
+    bodies = _checked(frames)
+    # Where one cannot be read, `decompress` says why.
+    with contextlib.suppress(zstandard.ZstdError):
+        known = sizes.astype(np.uint64).tobytes()
+        found: Any = _decompressor().multi_decompress_to_buffer([*bodies], decompressed_sizes=known)
+        return b"".join(found[i] for i in range(len(found)))
+    return b"".join(map(decompress, bodies, sizes.tolist()))
 
 
 def decompress(frame: Any, size: int) -> bytes:
@@ -120,8 +151,3 @@ def _sortable(pixels: npt.NDArray[Any]) -> npt.NDArray[np.unsignedinteger]:
         return words
     sign = words.dtype.type(1 << (8 * words.itemsize - 1))
     return np.where(words & sign, ~words, words | sign)
-
-
-def _unsorted(words: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.unsignedinteger]:
-    sign = words.dtype.type(1 << (8 * words.itemsize - 1))
-    return np.where(words & sign, words ^ sign, ~words)

@@ -7,13 +7,19 @@ sign into the lowest bit, so that the upper planes are mostly zero.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["predict", "restore"]
+__all__ = ["predict", "restore_tiles"]
+
+# Every other byte of a word, and a word that holds a number four times.
+_EVEN = np.uint64(0x00FF00FF00FF00FF)
+_FOUR_TIMES = np.uint64(0x0001000100010001)
+_BYTES, _BYTE, _HIGHEST = np.uint64(0xFF), np.uint64(8), np.uint64(48)
 
 
 def predict(pixels: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.uint8]:
@@ -37,20 +43,34 @@ def predict(pixels: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.uint8]:
     return rest
 
 
-def restore(rest: npt.NDArray[np.uint8], pixels: npt.NDArray[np.unsignedinteger]) -> None:
-    """Undo `predict`.
+def restore_tiles(
+    rests: npt.NDArray[np.uint8],
+    shapes: npt.NDArray[np.int64],
+    tiles: npt.NDArray[np.unsignedinteger],
+    unfold: bool = False,
+) -> None:
+    """Undo `predict` for some tiles.
 
     Parameters
     ----------
-    rest : numpy.ndarray
-        uint8, shape ``(h * w * itemsize,)``.
-    pixels : numpy.ndarray
-        uint8, uint16 or uint32, shape ``(h, w)``; written to.
+    rests : numpy.ndarray
+        uint8: the remainders of the tiles, one after the other.
+    shapes : numpy.ndarray
+        int64, shape ``(n, 2)``: height and width of each tile.
+    tiles : numpy.ndarray
+        uint8, uint16 or uint32, shape ``(n, H, W)``, C-contiguous: written to within the shape of
+        each tile.
+    unfold : bool
+        Whether integers stand for floats of their size: those with the highest bit for positive
+        ones without it, the others for the complement of negative ones.
     """
-    if pixels.itemsize == 1:
-        _restore_bytes(rest, pixels)
+    if tiles.itemsize > 1:
+        _restore_planes(rests, shapes, tiles, unfold)
+        return
+    if sys.byteorder == "little" and not (shapes[:, 1] % 8).any() and tiles.shape[2] % 8 == 0:
+        _restore_words(rests.view(np.uint64), shapes, tiles.view(np.uint64))
     else:
-        _restore_planes(rest, pixels)
+        _restore_bytes(rests, shapes, tiles)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -88,33 +108,64 @@ def _predict_planes(pixels: Any, rest: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _restore_bytes(rest: Any, pixels: Any) -> None:
-    height, width = pixels.shape
-    for y in range(height):
-        row = rest[y * width : (y + 1) * width]
-        left = np.uint8(0)
-        for x in range(width):
-            left = np.uint8(left + row[x])
-            pixels[y, x] = left
-        if y:
-            for x in range(width):
-                pixels[y, x] += pixels[y - 1, x]
+def _restore_words(rests: Any, shapes: Any, tiles: Any) -> None:
+    """Restore bytes, eight at a time; sums are kept in every other byte, so that none carries."""
+    odds, evens = np.empty(tiles.shape[2], np.uint64), np.empty(tiles.shape[2], np.uint64)
+    at = 0
+    for i in range(len(tiles)):
+        odds[:], evens[:] = 0, 0
+        for y in range(shapes[i, 0]):
+            left = np.uint64(0)
+            for x in range(shapes[i, 1] // 8):
+                word = rests[at]
+                at += 1
+                odd = (word >> _BYTE) & _EVEN
+                # The product's parts are sums over the pairs of bytes up to each.
+                through = ((word & _EVEN) + odd + left) * _FOUR_TIMES
+                left = (through >> _HIGHEST) & _BYTES
+                evens[x] = (evens[x] + through - odd) & _EVEN
+                odds[x] = (odds[x] + through) & _EVEN
+                tiles[i, y, x] = evens[x] | (odds[x] << _BYTE)
 
 
 @numba.njit(cache=True, nogil=True)
-def _restore_planes(rest: Any, pixels: Any) -> None:
-    height, width = pixels.shape
-    size = height * width
-    for y in range(height):
-        left = np.uint32(0)
-        for x in range(width):
-            folded = np.uint32(0)
-            for plane in range(rest.size // size):
-                byte = np.uint32(rest[plane * size + y * width + x])
-                folded |= np.uint32(byte << np.uint32(8 * plane))
-            sign = np.uint32(0) - (folded & np.uint32(1))
-            left = np.uint32(left + np.uint32((folded >> np.uint32(1)) ^ sign))
-            pixels[y, x] = left
-        if y:
+def _restore_bytes(rests: Any, shapes: Any, tiles: Any) -> None:
+    at = 0
+    for i in range(len(tiles)):
+        for y in range(shapes[i, 0]):
+            left = np.uint8(0)
+            for x in range(shapes[i, 1]):
+                left = np.uint8(left + rests[at])
+                at += 1
+                tiles[i, y, x] = left + tiles[i, y - 1, x] if y else left
+
+
+@numba.njit(cache=True, nogil=True)
+def _restore_planes(rests: Any, shapes: Any, tiles: Any, unfold: bool) -> None:
+    at, planes = 0, tiles.itemsize
+    for i in range(len(tiles)):
+        height, width = shapes[i]
+        size = height * width
+        rest = rests[at : at + planes * size]
+        at += planes * size
+        for y in range(height):
+            left = np.uint32(0)
             for x in range(width):
-                pixels[y, x] += pixels[y - 1, x]
+                folded = np.uint32(0)
+                for plane in range(planes):
+                    byte = np.uint32(rest[plane * size + y * width + x])
+                    folded |= np.uint32(byte << np.uint32(8 * plane))
+                sign = np.uint32(0) - (folded & np.uint32(1))
+                left = np.uint32(left + np.uint32((folded >> np.uint32(1)) ^ sign))
+                tiles[i, y, x] = left + tiles[i, y - 1, x] if y else left
+        if unfold:
+            _unfold(tiles[i, :height, :width])
+
+
+@numba.njit(cache=True, nogil=True)
+def _unfold(pixels: Any) -> None:
+    highest = pixels.dtype.type(1 << (8 * pixels.itemsize - 1))
+    for y in range(pixels.shape[0]):
+        for x in range(pixels.shape[1]):
+            word = pixels[y, x]
+            pixels[y, x] = word ^ highest if word & highest else ~word

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from masksearch_ray.index.tilecodec import decode_tiles, encode_tile
+from masksearch_ray.index.tilecodec import crc32c, decode_tiles, encode_tile
 from masksearch_ray.model.values import DTYPES
 
 
@@ -68,6 +68,35 @@ def test_a_tile_of_another_size_is_refused() -> None:
     for shape in ((8, 7), (8, 9)):
         with pytest.raises(ValueError, match="frame"):
             decode_tiles([frame], [shape], "uint8", 9)
+
+
+@pytest.mark.parametrize(("dtype", "side"), [("uint8", 16), ("uint8", 13), ("float16", 8)])
+def test_many_tiles_come_back_in_order(dtype: str, side: int) -> None:
+    rng = np.random.default_rng(4)
+    tiles = rng.integers(0, 256, (300, side, side)).astype(dtype)
+    shapes = [(int(h), int(w)) for h, w in rng.integers(1, side + 1, (300, 2))]
+    frames = [encode_tile(tile[:h, :w]) for tile, (h, w) in zip(tiles, shapes, strict=True)]
+    for found, tile, (h, w) in zip(
+        decode_tiles(frames, shapes, dtype, side), tiles, shapes, strict=True
+    ):
+        assert (found[:h, :w] == tile[:h, :w]).all()
+        assert not found[h:].any() and not found[:, w:].any()
+
+
+@pytest.mark.parametrize("place", [0, 150, 299])
+def test_one_bad_tile_among_many_is_noticed(place: int) -> None:
+    tiles = np.random.default_rng(5).integers(0, 256, (300, 8, 8), np.uint8)
+    frames, shapes = [encode_tile(tile) for tile in tiles], [(8, 8)] * 300
+    other = encode_tile(np.zeros((8, 7), np.uint8))
+    no_frame = b"no frame"
+    for wrong, text in (
+        (frames[place][:-1], "the checksum of a tile is wrong"),
+        (other, "a compressed frame holds 56 bytes, not 64"),
+        (encode_tile(np.zeros((9, 8), np.uint8)), "a compressed frame"),
+        (no_frame + crc32c(no_frame).to_bytes(4, "little"), "a compressed frame cannot be read"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            decode_tiles([*frames[:place], wrong, *frames[place + 1 :]], shapes, "uint8", 8)
 
 
 def test_threads_do_not_disturb_each_other() -> None:

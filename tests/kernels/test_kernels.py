@@ -16,7 +16,7 @@ from masksearch_ray.kernels.cells import count_cells
 from masksearch_ray.kernels.count import count_in_bitmaps, count_in_boxes
 from masksearch_ray.kernels.groups import most_pixels
 from masksearch_ray.kernels.ordered import comparable, comparable_cut
-from masksearch_ray.kernels.predict import predict, restore
+from masksearch_ray.kernels.predict import predict, restore_tiles
 
 DTYPES = ("bool", "uint8", "uint16", "float16", "float32")
 Pixels = npt.NDArray[Any]
@@ -124,12 +124,18 @@ def test_tiles(data: st.DataObject, dtype: str) -> None:
     assert (count_in_bitmaps(pixels, bitmaps, lo, hi) == expected).all()
 
 
-@given(st.sampled_from(("uint8", "uint16", "uint32")), st.data())
-def test_prediction_is_undone(dtype: str, data: st.DataObject) -> None:
-    pixels = data.draw(hnp.arrays(dtype, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9)))
-    back = np.empty_like(pixels)
-    restore(predict(pixels), back)
-    assert (back == pixels).all()
+@given(st.sampled_from(("uint8", "uint16", "uint32")), st.sampled_from((8, 9, 16)), st.data())
+def test_prediction_is_undone(dtype: str, side: int, data: st.DataObject) -> None:
+    width = st.integers(1, side) | st.sampled_from((8, side))
+    shapes = data.draw(st.lists(st.tuples(st.integers(1, side), width), min_size=1, max_size=4))
+    tiles = [noise("uint16", (h, 2 * w), 31 * h + w).view(dtype)[:, :w] for h, w in shapes]
+    tiles = [data.draw(hnp.arrays(dtype, tiles[0].shape)), *tiles[1:]]
+    rests = np.concatenate([predict(tile) for tile in tiles])
+    back = np.full((len(tiles), side, side), 7, dtype)
+    restore_tiles(rests, np.array(shapes), back)
+    for tile, (height, width_of), found in zip(tiles, shapes, back, strict=True):
+        assert (found[:height, :width_of] == tile).all()
+        assert (found[height:] == 7).all() and (found[:, width_of:] == 7).all()
 
 
 def test_planes_are_predicted_exactly() -> None:
