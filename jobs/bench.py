@@ -12,10 +12,10 @@ import argparse
 import sys
 
 from masksearch_ray.bench import BenchOptions, run_bench
+from masksearch_ray.cli.bench_report import show_report
 from masksearch_ray.cli.options import Format
 from masksearch_ray.cli.output import Destination
 from masksearch_ray.cli.parse import named_values
-from masksearch_ray.cli.trial import show_report
 from masksearch_ray.session.job import ProgressLines, run_job
 
 

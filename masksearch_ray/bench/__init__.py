@@ -1,8 +1,9 @@
-"""The benchmark: a workload like saliency maps, alternatives, and both timed in one run."""
+"""Benchmarks: masks like saliency maps, alternatives, and both timed in one run."""
 
 from __future__ import annotations
 
-from masksearch_ray.bench.run import BenchOptions, BenchReport, QueryTiming, Spread, run_bench
+from masksearch_ray.bench.cluster import BenchOptions, BenchReport, QueryTiming, run_bench
+from masksearch_ray.bench.timing import Spread
 from masksearch_ray.bench.workload import Workload, make_workload
 
 __all__ = [

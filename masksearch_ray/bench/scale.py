@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from masksearch_ray.bench.cost_model import Constants, Cost, Prices, Setting, costs, first_limits
+from masksearch_ray.bench.documents import (
+    filled,
+    told_bytes,
+    told_count,
+    told_seconds,
+    told_table,
+)
 from masksearch_ray.bench.measure import ManifestSize, measure, measure_manifests, with_scale
 from masksearch_ray.bench.simulate import SimulatedRun, SimulateOptions, saturation, simulate
 from masksearch_ray.errors import InputError
@@ -19,7 +25,6 @@ __all__ = [
     "ScaleReport",
     "chart_of",
     "check_document",
-    "filled",
     "run_scale",
     "tables",
     "write_docs",
@@ -101,22 +106,6 @@ def tables(report: ScaleReport) -> Mapping[str, str]:
     }
 
 
-def filled(text: str, parts: Mapping[str, str]) -> str:
-    """Put tables between the marks of a document that name them.
-
-    Raises
-    ------
-    InputError
-        A mark is missing.
-    """
-    for name, part in parts.items():
-        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if not place.search(text):
-            raise InputError(f"the document has no place <!-- {name} --> … <!-- /{name} -->")
-        text = place.sub(lambda found, part=part: f"{found[1]}{part}\n{found[2]}", text)  # type: ignore[misc]
-    return text
-
-
 def check_document(docs: Path) -> Path:
     """Where the document of a folder lies.
 
@@ -167,13 +156,8 @@ def chart_of(runs: Sequence[SimulatedRun]) -> bytes:
     )
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def _constants(known: Constants) -> str:
-    return _table(
+    return told_table(
         [f"on {known.masks:,} masks of {known.side} × {known.side} uint8", "value"],
         [
             ["pixels, bytes a mask", f"{known.pixels:,.0f}"],
@@ -202,7 +186,7 @@ def _constants(known: Constants) -> str:
 
 def _parameters(options: ScaleOptions) -> str:
     prices, setting = options.prices, options.setting
-    return _table(
+    return told_table(
         ["parameter", "example"],
         [
             ["storage, a GB and month", f"{prices.storage:g}"],
@@ -212,36 +196,37 @@ def _parameters(options: ScaleOptions) -> str:
             ["masks a segment", f"{setting.segment_rows:,}"],
             ["masks a shard", f"{setting.shard_rows:,}"],
             ["cores a node", f"{setting.cores:,}"],
-            ["memory for workers a node", _bytes(setting.memory)],
-            ["read from object storage a node and second", _bytes(setting.bandwidth)],
+            ["memory for workers a node", told_bytes(setting.memory)],
+            ["read from object storage a node and second", told_bytes(setting.bandwidth)],
         ],
     )
 
 
 def _costs(found: Sequence[Cost]) -> str:
     lines = [
-        ("stored", [_bytes(c.stored) for c in found]),
-        ("of which index", [_bytes(c.index) for c in found]),
+        ("stored", [told_bytes(c.stored) for c in found]),
+        ("of which index", [told_bytes(c.index) for c in found]),
         ("segments", [f"{c.segments:,}" for c in found]),
-        ("manifest", [_bytes(c.manifest) for c in found]),
-        ("open: read and cut the manifest", [_seconds(c.open_seconds) for c in found]),
+        ("manifest", [told_bytes(c.manifest) for c in found]),
+        ("open: read and cut the manifest", [told_seconds(c.open_seconds) for c in found]),
         ("nodes, whole index in memory", [f"{c.nodes:,}" for c in found]),
         ("shards", [f"{c.shards:,}" for c in found]),
         ("ingest, core-hours", [f"{c.ingest_core_hours:,.1f}" for c in found]),
-        ("cold query: GETs", [_count(c.cold_gets) for c in found]),
-        ("cold query: bytes", [_bytes(c.cold_bytes) for c in found]),
-        ("cold query: time by bandwidth", [_seconds(c.cold_seconds) for c in found]),
-        ("warm query: GETs of pixels", [_count(c.warm_gets) for c in found]),
-        ("warm query: time of bounds", [_seconds(c.warm_seconds) for c in found]),
-        ("top-k: coordinator busy", [_seconds(c.coordinator_seconds) for c in found]),
+        ("cold query: GETs", [told_count(c.cold_gets) for c in found]),
+        ("cold query: bytes", [told_bytes(c.cold_bytes) for c in found]),
+        ("cold query: time by bandwidth", [told_seconds(c.cold_seconds) for c in found]),
+        ("warm query: GETs of pixels", [told_count(c.warm_gets) for c in found]),
+        ("warm query: time of bounds", [told_seconds(c.warm_seconds) for c in found]),
+        ("top-k: coordinator busy", [told_seconds(c.coordinator_seconds) for c in found]),
         ("money: storage a month", [f"{c.storage_month:,.2f}" for c in found]),
         ("money: ingest", [f"{c.ingest_money:,.2f}" for c in found]),
         ("money: GETs of a cold query", [f"{c.cold_money:,.4f}" for c in found]),
         ("money: nodes that never sleep, a month", [f"{c.nodes_month:,.0f}" for c in found]),
         ("longer than 1 s, longest first", ["; ".join(first_limits(c)) or "–" for c in found]),
     ]
-    return _table(
-        ["", *(_count(c.masks) + " masks" for c in found)], [[name, *row] for name, row in lines]
+    return told_table(
+        ["", *(told_count(c.masks) + " masks" for c in found)],
+        [[name, *row] for name, row in lines],
     )
 
 
@@ -250,15 +235,15 @@ def _manifests(found: Sequence[ManifestSize]) -> str:
         [
             f"{m.segments:,}",
             f"{m.segments * 4096 / 1e6:,.0f} M",
-            _bytes(m.bytes),
-            _seconds(m.write),
-            _seconds(m.open),
-            _seconds(m.cut),
+            told_bytes(m.bytes),
+            told_seconds(m.write),
+            told_seconds(m.open),
+            told_seconds(m.cut),
         ]
         for m in found
     ]
     header = ["segments", "masks, 4,096 each", "manifest", "write", "read", "cut into shards"]
-    return _table(header, rows)
+    return told_table(header, rows)
 
 
 def _coordinator(runs: Sequence[SimulatedRun]) -> str:
@@ -269,13 +254,13 @@ def _coordinator(runs: Sequence[SimulatedRun]) -> str:
             "–" if run.fan == 1 else str(run.fan),
             f"{run.rows:,}",
             str(run.round_trips),
-            _seconds(run.workers),
-            _seconds(run.elapsed),
-            _seconds(run.coordinator),
+            told_seconds(run.workers),
+            told_seconds(run.elapsed),
+            told_seconds(run.coordinator),
             f"{1e6 * run.a_shard:,.0f}",
-            _seconds(run.transport),
+            told_seconds(run.transport),
             f"{run.messages:,}",
-            _bytes(run.bytes_in),
+            told_bytes(run.bytes_in),
         ]
         for run in runs
     ]
@@ -283,7 +268,7 @@ def _coordinator(runs: Sequence[SimulatedRun]) -> str:
         "query", "shards", "combined by", "rows", "trips", "shards' time", "whole", "coordinator",
         "µs a shard", "Ray's calls", "messages", "bytes in",
     ]  # fmt: skip
-    return _table(header, rows)
+    return told_table(header, rows)
 
 
 def _saturation(runs: Sequence[SimulatedRun]) -> str:
@@ -294,24 +279,4 @@ def _saturation(runs: Sequence[SimulatedRun]) -> str:
         at = [saturation(runs, question, fan) for fan in fans]
         rows.append([question, *(f"above {most:,}" if n is None else f"{n:,}" for n in at)])
     names = ["each shard by itself" if fan == 1 else f"combined by {fan}" for fan in fans]
-    return _table(["the coordinator is the limit from … shards", *names], rows)
-
-
-def _bytes(size: float) -> str:
-    for unit, power in (("PB", 15), ("TB", 12), ("GB", 9), ("MB", 6), ("KB", 3)):
-        if size >= 10**power:
-            return f"{size / 10**power:,.3g} {unit}"
-    return f"{size:,.0f} B"
-
-
-def _count(number: float) -> str:
-    for unit, power in (("B", 9), ("M", 6)):
-        if number >= 10**power:
-            return f"{number / 10**power:,.3g} {unit}"
-    return f"{number:,.0f}"
-
-
-def _seconds(seconds: float) -> str:
-    if seconds < 1:
-        return f"{1000 * seconds:,.3g} ms"
-    return f"{seconds:,.3g} s" if seconds < 1000 else f"{seconds:,.0f} s"
+    return told_table(["the coordinator is the limit from … shards", *names], rows)

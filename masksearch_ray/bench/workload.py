@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from masksearch_ray.errors import InputError
 
-__all__ = ["COARSE_SIDE", "Workload", "make_workload"]
+__all__ = [
+    "COARSE_SIDE",
+    "Workload",
+    "draw_boxes",
+    "draw_coarse",
+    "make_workload",
+    "pixel_centres",
+]
 
 COARSE_SIDE = 14
 """Side of the map that is enlarged, as a network's last convolution gives it for 448 pixels."""
@@ -64,14 +71,34 @@ def make_workload(count: int, side: int = 448, seed: int = 0) -> Workload:
     enlarge = _bilinear(COARSE_SIDE, side)
     masks = np.empty((count, side, side), np.uint8)
     for mask in masks:
-        mask[:] = _scaled(enlarge @ _coarse(rng) @ enlarge.T)
-    return Workload(masks, _boxes(rng, count, side))
+        mask[:] = _scaled(enlarge @ draw_coarse(rng, 1)[0] @ enlarge.T)
+    return Workload(masks, draw_boxes(rng, count, side))
 
 
-def _coarse(rng: np.random.Generator) -> NDArray[np.float64]:
-    """One map: about half of it zero, a few values far above the others."""
-    shape = (COARSE_SIDE, COARSE_SIDE)
-    return np.maximum(rng.standard_t(3.0, shape), 0.0)
+def draw_coarse(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+    """Maps ``(count, 14, 14)``: about half of each zero, a few values far above the others."""
+    return np.maximum(rng.standard_t(3.0, (count, COARSE_SIDE, COARSE_SIDE)), 0.0)
+
+
+def draw_boxes(rng: np.random.Generator, count: int, side: int) -> NDArray[np.int32]:
+    """One box a mask, its sides a fifth to four fifths of the mask's: int32, ``(count, 4)``."""
+    sides = rng.integers(side // 5, 4 * side // 5, (count, 2), endpoint=True)
+    corners = (rng.random((count, 2)) * (side - sides + 1)).astype(np.int64)
+    return np.hstack([corners, corners + sides]).astype(np.int32)
+
+
+def pixel_centres(small: int, large: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Where the centres of an enlarged map's pixels lie in it, the rim not extrapolated.
+
+    Returns
+    -------
+    left, share : numpy.ndarray
+        Shape ``(large,)``: the coarse pixel before each, and how far it is on the way to the
+        next, 0 to 1.
+    """
+    at = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
+    left = np.minimum(at.astype(np.intp), small - 2)
+    return left, at - left
 
 
 def _scaled(map_: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -82,16 +109,8 @@ def _scaled(map_: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 def _bilinear(small: int, large: int) -> NDArray[np.float64]:
     """Weights ``(large, small)`` of linear interpolation between pixel centres."""
-    at = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
-    left = np.minimum(at.astype(np.intp), small - 2)
+    left, share = pixel_centres(small, large)
     weights = np.zeros((large, small))
-    weights[np.arange(large), left] = 1 - (at - left)
-    weights[np.arange(large), left + 1] = at - left
+    weights[np.arange(large), left] = 1 - share
+    weights[np.arange(large), left + 1] = share
     return weights
-
-
-def _boxes(rng: np.random.Generator, count: int, side: int) -> NDArray[np.int32]:
-    """One box a mask, its sides a fifth to four fifths of the mask's."""
-    sides = rng.integers(side // 5, 4 * side // 5, (count, 2), endpoint=True)
-    corners = (rng.random((count, 2)) * (side - sides + 1)).astype(np.int64)
-    return np.hstack([corners, corners + sides]).astype(np.int32)

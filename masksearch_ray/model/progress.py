@@ -31,6 +31,8 @@ class ProgressStep:
         Bytes of pixels done until now.
     nodes, workers : int or None
         Machines, and processes on them, that have done some of it; None where all is done here.
+    what : str
+        What is in hand, to be shown in place of numbers of masks.
     """
 
     stage: str
@@ -39,6 +41,7 @@ class ProgressStep:
     bytes: int
     nodes: int | None = None
     workers: int | None = None
+    what: str = ""
 
 
 class Progress(Protocol):
@@ -99,6 +102,8 @@ class ProgressLines:
 
 def told(step: ProgressStep, seconds: float) -> str:
     """Masks done, of how many, how fast."""
+    if step.what:
+        return step.what
     done = count(step.done) if step.total is None else f"{step.done:,}/{step.total:,}"
     if seconds <= 0.0:
         return f"{done} masks"

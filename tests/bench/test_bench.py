@@ -1,4 +1,4 @@
-"""The benchmark on tiny inputs, so that it never rots."""
+"""What is timed on clusters, on tiny inputs, so that it never rots."""
 
 from __future__ import annotations
 

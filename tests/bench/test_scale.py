@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from masksearch_ray.bench.scale import ScaleOptions, ScaleReport, filled, run_scale, write_docs
+from masksearch_ray.bench.documents import filled
+from masksearch_ray.bench.scale import ScaleOptions, ScaleReport, run_scale, write_docs
 from masksearch_ray.bench.simulate import SimulateOptions
 from masksearch_ray.errors import InputError
 

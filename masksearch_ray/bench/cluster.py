@@ -1,10 +1,8 @@
-"""Engine and NumPy on the same masks in the same run, their answers compared."""
+"""Queries on a cluster, and NumPy on the same masks in the same run, their answers compared."""
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from masksearch_ray.bench.alternatives import NumpyMasks
+from masksearch_ray.bench.timing import Spread, timed
 from masksearch_ray.bench.workload import Workload, make_workload
 from masksearch_ray.collection.writer import AppendReport
 from masksearch_ray.errors import FailedError, InputError
 from masksearch_ray.model.progress import Progress, silent
 from masksearch_ray.session import Collection, create, open
 
-__all__ = ["BenchOptions", "BenchReport", "QueryTiming", "Spread", "run_bench"]
+__all__ = ["BenchOptions", "BenchReport", "QueryTiming", "run_bench"]
 
 _LOW = 0.6
 _SELECTED = 0.01
@@ -71,28 +70,6 @@ class BenchOptions:
             raise InputError(f"{self.repeats} repeats: at least 1 wanted")
         if not 1 <= self.segments <= max(1, self.masks):
             raise InputError(f"{self.segments} segments of {self.masks} masks: 1 to as many wanted")
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Repeated measurements of one time, in seconds."""
-
-    seconds: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        """The middle one."""
-        return statistics.median(self.seconds)
-
-    @property
-    def low(self) -> float:
-        """The smallest."""
-        return min(self.seconds)
-
-    @property
-    def high(self) -> float:
-        """The largest."""
-        return max(self.seconds)
 
 
 @dataclass(frozen=True)
@@ -242,14 +219,14 @@ def _timed(question: _Question, options: BenchOptions) -> QueryTiming:
         answer = first.table.column("mask_id").to_pylist()
         expected = list(question.numpy())
         _compare(question, answer, expected)
-        engine = _seconds(lambda: collection.sql(question.sql).table, options.repeats)
+        engine = timed(lambda: collection.sql(question.sql).table, options.repeats)
     return QueryTiming(
         name=question.name,
         sql=question.sql,
         rows=len(answer),
         first=first.stats.seconds,
         engine=engine,
-        numpy=_seconds(question.numpy, options.repeats),
+        numpy=timed(question.numpy, options.repeats),
         verified=first.stats.rows_verified,
         bytes_read=first.stats.bytes_read,
     )
@@ -282,18 +259,9 @@ def _here(options: BenchOptions) -> BenchOptions:
 def _bounds_seconds(question: _Question, options: BenchOptions) -> float:
     with _opened(_here(options)) as collection:
         _warm(collection, question.sql)
-        return _seconds(lambda: collection.count_bounds(question.sql), options.repeats).median
+        return timed(lambda: collection.count_bounds(question.sql), options.repeats).median
 
 
 def _warm(collection: Collection, sql: str) -> None:
     """Bring the index columns of a query into memory."""
     collection.count_bounds(sql)
-
-
-def _seconds(work: Callable[[], object], repeats: int) -> Spread:
-    seconds = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
-    return Spread(tuple(seconds))
