@@ -199,7 +199,8 @@ class Pool(Protocol):
     ) -> Iterator[tuple[int, Partial]]:
         """Run a stage on shards; yield partials with their shard as they come.
 
-        One round trip. Each shard ends with a `Finished`.
+        One round trip. Each shard ends with a `Finished`. Partials of several may come combined,
+        with any of these shards, before the first of them ends.
 
         Raises
         ------

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from masksearch_ray.errors import QueryCancelledError, QueryTimeoutError
+from masksearch_ray.errors import MaskSearchError, QueryCancelledError, QueryTimeoutError
 from masksearch_ray.execute.partials import Filter, Finished, Partial, RowsFound
 from masksearch_ray.runtime.ray.actor import ShardActor
 from masksearch_ray.runtime.ray.errand import Errand, Lost, Reply, Shard, shards_of
@@ -42,8 +42,24 @@ def errand_on(
     return Errand(name, "client", shard, ShardTask("query", query, Filter()), timeout, left, None)
 
 
-def replies(actor: ShardActor, errand: Errand) -> Iterator[Reply]:
-    return actor._replies(errand)
+Told = tuple[Partial, ...] | MaskSearchError | Lost
+
+
+def replies(actor: Any, errand: Errand) -> Iterator[Told]:
+    return map(bare, actor._replies([errand]))
+
+
+def answer(actor: Any, errand: Errand) -> Told:
+    return bare(actor.answer([errand]))
+
+
+def bare(reply: Reply) -> Told:
+    """What a single shard answers."""
+    if isinstance(reply, MaskSearchError):
+        return reply
+    assert len({shard for shard, _ in reply}) == 1
+    parts = [part for _, part in reply]
+    return parts[0] if isinstance(parts[0], Lost) else tuple(parts)  # type: ignore[arg-type]
 
 
 def test_rows_come_as_they_are_found(errand: Errand) -> None:
@@ -53,7 +69,7 @@ def test_rows_come_as_they_are_found(errand: Errand) -> None:
 
 
 def test_the_whole_answer(errand: Errand) -> None:
-    whole = ShardActor().answer(errand)
+    whole = answer(ShardActor(), errand)
     assert isinstance(whole, tuple)
     assert isinstance(whole[-1], Finished)
 
@@ -65,11 +81,11 @@ def held(actor: Any) -> list[str]:
 def test_it_holds_what_it_was_asked_about(url: str, shard: Shard) -> None:
     actor: Any = ShardActor()  # Ray types its methods as remote ones
     assert (repr(actor), held(actor)) == ("worker without a shard", [])
-    actor.answer(errand_on(url, shard, "first"))
+    answer(actor, errand_on(url, shard, "first"))
     assert repr(actor) == f"worker of shard 1 of 1 of {url}"
     halves = shards_of(source_of(url), [range(2), range(2, SEGMENTS)])
     for half in halves:
-        actor.answer(errand_on(url, half, half.label))
+        answer(actor, errand_on(url, half, half.label))
     assert held(actor) == [one.label for one in [shard, *halves]]
     report = actor.report()
     assert report.shards[0].rows == N
@@ -104,11 +120,11 @@ def test_memory_is_kept_within_the_budget(url: str, shard: Shard, tmp_path: Path
     other = str(tmp_path / "masks")
     shutil.copytree(url, other)
     (second,) = shards_of(source_of(other), [range(SEGMENTS)])
-    actor.answer(errand_on(url, shard, "first"))
+    answer(actor, errand_on(url, shard, "first"))
     actor._holdings.budget = 1
-    actor.answer(errand_on(other, second, "second"))
+    answer(actor, errand_on(other, second, "second"))
     assert held(actor) in ([], [second.label])
-    assert isinstance(actor.answer(errand_on(url, shard, "third")), tuple)
+    assert isinstance(answer(actor, errand_on(url, shard, "third")), tuple)
 
 
 def test_a_stage_begun_anew_starts_from_nothing(errand: Errand) -> None:
@@ -118,7 +134,7 @@ def test_a_stage_begun_anew_starts_from_nothing(errand: Errand) -> None:
     assert [kind_of(reply) for reply in again] == [kind_of(reply) for reply in whole]
 
 
-def kind_of(reply: Reply) -> list[object]:
+def kind_of(reply: Told) -> list[object]:
     assert isinstance(reply, tuple)
     return [getattr(part, "table", type(part)) for part in reply]
 
@@ -130,10 +146,10 @@ def test_out_of_memory(errand: Errand, monkeypatch: pytest.MonkeyPatch) -> None:
 
     actor = ShardActor()
     monkeypatch.setattr(Worker, "run", run)
-    lost = actor.answer(errand)
+    lost = answer(actor, errand)
     assert lost == Lost("ran out of memory", memory=True)
     monkeypatch.undo()
-    assert isinstance(actor.answer(replace(errand, name="again", alone=True)), tuple)
+    assert isinstance(answer(actor, replace(errand, name="again", alone=True)), tuple)
 
 
 def test_a_client_that_is_gone_is_not_worked_for(errand: Errand) -> None:
@@ -155,9 +171,9 @@ def test_a_client_that_is_gone_is_not_worked_for(errand: Errand) -> None:
 
 def test_time_spent_elsewhere_counts(url: str, shard: Shard) -> None:
     late = errand_on(url, shard, "late", timeout=30.0, left=-1.0)
-    answer = ShardActor().answer(late)
-    assert isinstance(answer, QueryTimeoutError)
-    assert str(answer) == "the query's time limit of 30 s passed"
+    told = answer(ShardActor(), late)
+    assert isinstance(told, QueryTimeoutError)
+    assert str(told) == "the query's time limit of 30 s passed"
 
 
 def test_stopped_while_it_runs(errand: Errand) -> None:
@@ -172,7 +188,7 @@ def test_stopped_while_it_runs(errand: Errand) -> None:
 def test_stopped_before_it_arrives(errand: Errand) -> None:
     actor: Any = ShardActor()
     actor.stop(errand.name)
-    assert isinstance(actor.answer(errand), Lost)
+    assert isinstance(answer(actor, errand), Lost)
 
 
 def test_released_while_it_runs(errand: Errand) -> None:
@@ -199,8 +215,8 @@ def test_sent_again_it_takes_the_place_of_the_first(errand: Errand) -> None:
     first = replies(actor, errand)
     next(first)
     (stage,) = actor._running._stages.values()
-    answers: list[Reply] = []
-    again = threading.Thread(target=lambda: answers.append(actor.answer(errand)))
+    answers: list[Told] = []
+    again = threading.Thread(target=lambda: answers.append(answer(actor, errand)))
     again.start()
     with pytest.raises(QueryCancelledError):
         for _ in range(1000):
@@ -209,5 +225,5 @@ def test_sent_again_it_takes_the_place_of_the_first(errand: Errand) -> None:
     assert not answers
     assert isinstance(list(first)[-1], Lost)
     again.join(timeout=30)
-    ((*_, last),) = [answer for answer in answers if isinstance(answer, tuple)]
+    ((*_, last),) = [told for told in answers if isinstance(told, tuple)]
     assert isinstance(last, Finished)

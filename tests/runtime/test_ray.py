@@ -10,17 +10,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import ray
 
 from masksearch_ray.errors import QueryTimeoutError, WorkerError
+from masksearch_ray.execute.partials import Filter
 from masksearch_ray.runtime.control import QueryControl
-from masksearch_ray.runtime.ray import RayRuntime, pulse
+from masksearch_ray.runtime.ray import RayRuntime, lease, pulse
+from masksearch_ray.runtime.ray.actor import ShardActor
+from masksearch_ray.runtime.ray.crew import Member
+from masksearch_ray.runtime.ray.handed import Handed
 from masksearch_ray.runtime.ray.pool import RayPool
+from masksearch_ray.runtime.ray.roundtrip import RoundTrip, _Flight
 from masksearch_ray.runtime.ray.terms import Patience
 from masksearch_ray.runtime.types import Runtime
-from tests.conformance.pools import Opened, source_of
+from tests.conformance.pools import Opened, make_collection, source_of
 from tests.conformance.runtime import COUNT, SLOW, N, RuntimeTests, above
 
 ALL = "SELECT mask_id FROM masks"
@@ -97,6 +105,24 @@ def test_another_does_what_a_worker_does_not_answer(
     impatient(opened, monkeypatch)
     with frozen(opened, 1):
         assert opened.ask(SOME)["mask_id"].to_pylist() == above(22)
+
+
+def test_one_that_is_silent_is_noticed_while_others_answer(opened: Opened) -> None:
+    pool = pool_of(opened)
+    trip = RoundTrip(
+        pool._crew, pool._members, pool._shards, [0, 1], "client", QueryControl(), lambda: None
+    )
+    task = opened.task(ALL, Filter())
+    calm, silent = (SimpleNamespace(silent=lambda s=s: s) for s in (0.0, 1000.0))
+    actor: Any = SimpleNamespace(stop=pool._actors[1].stop)
+    flights = [
+        _Flight({at: task}, Handed(task.query), member=Member("nobody"), actor=actor, pulse=pulse)  # type: ignore[arg-type]
+        for at, pulse in enumerate((calm, silent))
+    ]
+    answers = [ray.put("an answer"), ray.put("never looked at")]
+    trip._flying = dict(zip(answers, flights, strict=True))
+    assert trip._ready() == answers[:1]
+    assert [list(flight.tasks) for flight in trip._parked] == [[1]]
 
 
 def test_no_worker_answers(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +204,20 @@ def test_more_answers_left_unread_than_stages_run_at_a_time(opened: Opened) -> N
     assert opened.ask(ALL, timeout=60.0).num_rows == N
 
 
+def test_many_answers_left_unread_starve_nobody(runtime: Runtime, tmp_path: Path) -> None:
+    url, rows = str(tmp_path / "parts"), 45_000  # of a shard too many to be sent ahead unread
+    make_collection(url, np.arange(rows * 16, dtype=np.uint8).reshape(rows, 4, 4), {}, 2)
+    with Opened(runtime, url) as many:
+        left = [many.send(ALL) for _ in range(33)]
+        for partials in left:
+            next(partials)
+        assert many.ask(ALL, timeout=60.0).num_rows == rows
+        count = "SELECT COUNT(*) AS n FROM masks"
+        assert many.ask(count, timeout=60.0)["n"].to_pylist() == [rows]
+        for partials in left:
+            partials.close()  # type: ignore[attr-defined]
+
+
 def test_a_failure_that_is_not_ours_names_the_shard(opened: Opened) -> None:
     for actor in pool_of(opened)._actors:
         ray.get(actor.__ray_call__.remote(lambda actor: setattr(actor, "_partials", None)))
@@ -197,6 +237,28 @@ def test_workers_report(runtime: RayRuntime, opened: Opened) -> None:
     held = [shard for report in reports for shard in report.shards]
     assert sum(shard.rows for shard in held) >= N
     assert {report.node for report in reports} == {ray.get_runtime_context().get_node_id()}
+
+
+def test_workers_hear_of_who_pauses(
+    ray_instance: None, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silence(actor: ShardActor) -> float:
+        return time.monotonic() - max(actor._running._heard.values())
+
+    monkeypatch.setattr(lease, "_EVERY", 0.2)
+    runtime = RayRuntime(workers=1, keep_alive=30.0)
+    try:
+        with Opened(runtime, url) as opened:
+            partials = opened.send(ALL)
+            next(partials)
+            time.sleep(3)
+            assert ray.get(pool_of(opened)._actors[0].__ray_call__.remote(silence)) < 2
+            list(partials)
+            time.sleep(3)
+            assert ray.get(pool_of(opened)._actors[0].__ray_call__.remote(silence)) > 2
+            ray.kill(pool_of(opened)._actors[0])
+    finally:
+        runtime.close()
 
 
 # -- Ray itself --------------------------------------------------------------------------------

@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masksearch_ray.collection.recent import default_budget
-from masksearch_ray.runtime.ray.staffing import budget_of, choose_worker, cluster_cpus
+from masksearch_ray.runtime.ray.staffing import (
+    budget_of,
+    choose_worker,
+    cluster_cpus,
+    sent_together,
+)
 from masksearch_ray.runtime.ray.terms import Terms
 
 GIB = 1 << 30
@@ -35,6 +40,17 @@ def test_somebody_is_chosen_wherever_there_is_anybody(
     chosen = choose_worker(load, home if home is not None and home < len(load) else None, losses)
     assert (chosen is None) == (not load)
     assert chosen is None or 0 <= chosen < len(load)
+
+
+@given(st.dictionaries(st.integers(0, 200), st.integers(0, 4), max_size=150))
+def test_shards_of_one_worker_are_sent_together(homes: dict[int, int]) -> None:
+    parts = sent_together(homes)
+    assert sorted(shard for part in parts for shard in part) == sorted(homes)
+    for home in set(homes.values()):
+        sizes = [len(part) for part in parts if homes[part[0]] == home]
+        assert len(sizes) == -(-sum(sizes) // 16)
+        assert max(sizes) - min(sizes) <= 1
+    assert all(len({homes[shard] for shard in part}) == 1 for part in parts)
 
 
 def test_cpus_of_nodes_that_live() -> None:

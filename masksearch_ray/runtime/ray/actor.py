@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pyarrow as pa
@@ -12,10 +12,12 @@ import ray
 
 from masksearch_ray.collection.recent import default_budget
 from masksearch_ray.errors import MaskSearchError, QueryCancelledError
+from masksearch_ray.execute.leaders import Leaders
 from masksearch_ray.execute.ordering import Threshold
-from masksearch_ray.execute.partials import Partial, RowsFound
+from masksearch_ray.execute.partials import Partial, Ranked, RowsFound, Stage, Top
 from masksearch_ray.model.logs import log_to_stderr
-from masksearch_ray.runtime.ray.errand import Errand, Lost, Reply
+from masksearch_ray.runtime.ray.errand import Answers, Errand, Lost, Reply, together
+from masksearch_ray.runtime.ray.gather import gather
 from masksearch_ray.runtime.ray.holdings import Holdings
 from masksearch_ray.runtime.ray.metrics import measure_worker
 from masksearch_ray.runtime.ray.report import actor_name, end_actor, node_id, report_of
@@ -23,10 +25,12 @@ from masksearch_ray.runtime.ray.running import Running
 from masksearch_ray.runtime.turnstile import Turnstile, in_turns
 from masksearch_ray.runtime.types import WorkerReport
 
-__all__ = ["CONTROL", "ShardActor"]
+__all__ = ["CONTROL", "STREAMS", "ShardActor"]
 
 CONTROL = "control"  # calls of this group overtake the stages that run
+STREAMS = "streams"  # one that is held back keeps its thread, so that others have their own
 _AHEAD = 8  # answers that a shard may be ahead of the reader before it is held back
+_PAUSE = 1.0  # seconds at most in which rows of shards that answer together are gathered
 _AT_WORK = 4  # stages that work at a time; others wait for their turn
 _LOOK = 1.0  # seconds between looks at whether the worker is needed still
 
@@ -59,19 +63,27 @@ class ShardActor:
         held = self._holdings.held()
         return f"worker of {held[-1][0].label}" if held else "worker without a shard"
 
-    def answer(self, errand: Errand) -> Reply:
-        """Run a stage and give its whole answer."""
-        whole: list[Partial] = []
-        for reply in self._replies(errand):
-            if not isinstance(reply, tuple):
+    def answer(self, errands: Sequence[Errand]) -> Reply:
+        """Run a stage on some shards and give its whole answer."""
+        whole: Answers = ()
+        for reply in self._replies(errands):
+            if isinstance(reply, MaskSearchError):
                 return reply
             whole += reply
-        return tuple(whole)
+        # What came of a shard before it was lost comes again, from elsewhere.
+        lost = {shard for shard, part in whole if isinstance(part, Lost)}
+        kept = [(s, part) for s, part in whole if s not in lost or isinstance(part, Lost)]
+        return together(errands[0].task, kept)
 
-    @ray.method(num_returns="streaming", _generator_backpressure_num_objects=_AHEAD)
-    def stream(self, errand: Errand) -> Iterator[Reply]:
-        """Run a stage; rows are handed out as they are found, all else at the end."""
-        yield from self._replies(errand)
+    @ray.method(
+        num_returns="streaming",
+        _generator_backpressure_num_objects=_AHEAD,
+        concurrency_group=STREAMS,
+    )
+    def stream(self, errands: Sequence[Errand]) -> Iterator[Reply]:
+        """Run a stage on some shards; hand out rows as they are found, all else at the end."""
+        for reply in self._replies(errands, _PAUSE):
+            yield together(errands[0].task, reply) if isinstance(reply, tuple) else reply
 
     @ray.method(concurrency_group=CONTROL)
     def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
@@ -119,18 +131,41 @@ class ShardActor:
             self._keep_alive,
         )
 
-    def _replies(self, errand: Errand) -> Iterator[Reply]:
+    def _replies(self, errands: Sequence[Errand], pause: float = 0.0) -> Iterator[Reply]:
+        """What shards of one query answer, each on a thread of its own: they share the turns."""
+        leading, ended = _Leading(errands[0].task.stage), len(errands) == 1
         try:
-            yield from self._partials(errand)
+            works = [partial(self._replies_of, errand) for errand in errands]
+            for come in gather(works, pause):
+                reply: Answers = ()
+                for one in come:
+                    if isinstance(one, MaskSearchError):
+                        yield one
+                        return
+                    reply += one
+                better = leading.better(reply) if len(errands) > 1 else None
+                if better is not None:
+                    self._running.raise_threshold(errands[0].task.query_id, better)
+                yield reply
+            ended = True
+        finally:
+            if not ended:
+                self._running.stop(errands[0].name)
+
+    def _replies_of(self, errand: Errand) -> Iterator[Reply]:
+        shard = errand.shard.number
+        try:
+            for partials in self._partials(errand):
+                yield tuple((shard, found) for found in partials)
         except QueryCancelledError as error:
             # Whoever asked for that does not listen; whoever did not will ask somebody else.
-            yield Lost(f"stopped its work ({error})")
+            yield ((shard, Lost(f"stopped its work ({error})")),)
         except MaskSearchError as error:
             yield error
         except MemoryError:
             # What is kept can be read again; the next try may have all of it.
             self._holdings.trim(self._running.busy(), 0)
-            yield Lost("ran out of memory", memory=True)
+            yield ((shard, Lost("ran out of memory", memory=True)),)
 
     def _partials(self, errand: Errand) -> Iterator[tuple[Partial, ...]]:
         held: list[Partial] = []
@@ -157,3 +192,25 @@ class ShardActor:
             if self._keep_alive is not None and self._running.idle > self._keep_alive:
                 end_actor()
                 return
+
+
+class _Leading:
+    """What shards sent together tell one another in a top-k: the coordinator hears of all at once.
+
+    Parameters
+    ----------
+    stage : Stage
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._leaders = Leaders(stage.k, stage.threshold) if isinstance(stage, Top) else None
+
+    def better(self, reply: Answers) -> Threshold | None:
+        """A better threshold, if there is one since these answers."""
+        if self._leaders is None:
+            return None
+        before = self._leaders.threshold
+        for _, part in reply:
+            if isinstance(part, Ranked):
+                self._leaders.add(part.places)
+        return None if self._leaders.threshold == before else self._leaders.threshold

@@ -20,7 +20,7 @@ from ray.exceptions import (
 )
 
 from masksearch_ray._version import __version__
-from masksearch_ray.runtime.ray.actor import CONTROL, ShardActor
+from masksearch_ray.runtime.ray.actor import CONTROL, STREAMS, ShardActor
 from masksearch_ray.runtime.ray.faults import start_error
 from masksearch_ray.runtime.ray.idle import end_idle
 from masksearch_ray.runtime.ray.instance import current_session
@@ -36,6 +36,7 @@ NAMESPACE = "masksearch"
 """Ray namespace of workers that outlive the process that started them."""
 
 _THREADS = 32  # stages that a worker has begun; more wait in line
+_STREAMS = 128  # answers that come in parts, of which most may be left unread for long
 _AGAIN = 0.5  # seconds between tries to reach a worker
 _PARTING = 2.0  # seconds that workers have to let go of what they do
 _IDLE = 5.0  # seconds without use after which a worker that is kept may make room for others
@@ -103,7 +104,8 @@ class Crew:
         own, shared = uuid.uuid4().hex[:8], f"kept by masksearch {__version__}"
         self._session_name = own if terms.keep_alive is None else shared
         remote: Any = ray.remote  # its types lack what actors take
-        self._kind = remote(concurrency_groups={CONTROL: 2}, max_concurrency=_THREADS)(ShardActor)
+        groups = {CONTROL: 2, STREAMS: _STREAMS}
+        self._kind = remote(concurrency_groups=groups, max_concurrency=_THREADS)(ShardActor)
 
     @property
     def valid(self) -> bool:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from masksearch_ray.errors import MaskSearchError
+from masksearch_ray.execute.combine import combine
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import Partial
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.ray.names import shard_label
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
 
-__all__ = ["Errand", "Lost", "Reply", "Shard", "shards_of"]
+__all__ = ["Answers", "Errand", "Lost", "Reply", "Shard", "shards_of", "together"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,8 @@ class Shard:
     segments : tuple of int
         Positions in the manifest.
     rows : int
+    number : int
+        From 0, among the shards of its version.
     """
 
     label: str
@@ -42,6 +45,7 @@ class Shard:
     source_key: str
     segments: tuple[int, ...]
     rows: int = 0
+    number: int = 0
 
 
 def shards_of(source: CollectionSource, cut: Sequence[Sequence[int]]) -> list[Shard]:
@@ -59,14 +63,15 @@ def shards_of(source: CollectionSource, cut: Sequence[Sequence[int]]) -> list[Sh
     whole = _hash(source.url, source.version, source.cache, source.cache_bytes, options)
     return [
         Shard(
-            shard_label(number, len(cut), source.url),
+            shard_label(number + 1, len(cut), source.url),
             _hash(whole, list(segments)),
             bare,
             whole,
             tuple(segments),
             sum(source.segments[s].rows for s in segments),
+            number,
         )
-        for number, segments in enumerate(cut, 1)
+        for number, segments in enumerate(cut)
     ]
 
 
@@ -76,12 +81,12 @@ def _hash(*told: object) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Errand:
-    """One stage as it is sent to a worker.
+    """One stage of one shard as it is sent to a worker, by itself or with others of the query.
 
     Parameters
     ----------
     name : str
-        By which it can be stopped.
+        By which it can be stopped; the same for all that are sent together.
     client : str
         Who asked; a client that is silent for long is not worked for any more.
     shard : Shard
@@ -134,5 +139,22 @@ class Lost:
     memory: bool = False
 
 
-Reply = tuple[Partial, ...] | MaskSearchError | Lost
-"""What a worker answers: partials, an error of ours as a value, or that it cannot."""
+Answers = tuple[tuple[int, Partial | Lost], ...]
+"""Partials with their shard, combined ones with any of theirs, or that a shard's stage was lost."""
+Reply = Answers | MaskSearchError
+"""What a worker answers: as much, or an error of ours as a value."""
+
+
+def together(task: ShardTask, answers: Sequence[tuple[int, Partial | Lost]]) -> Answers:
+    """Few answers of many, those that end a shard last.
+
+    Parameters
+    ----------
+    task : ShardTask
+        Of any of the shards.
+    answers : sequence of (int, Partial or Lost)
+        Each with its shard.
+    """
+    lost = [(shard, part) for shard, part in answers if isinstance(part, Lost)]
+    whole = [(shard, part) for shard, part in answers if not isinstance(part, Lost)]
+    return (*combine(task.stage, task.query, whole), *lost)

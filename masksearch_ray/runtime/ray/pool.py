@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -13,6 +14,7 @@ from masksearch_ray.execute.partials import Partial
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.ray.crew import Crew, Member
 from masksearch_ray.runtime.ray.errand import Shard, shards_of
+from masksearch_ray.runtime.ray.lease import heard_of
 from masksearch_ray.runtime.ray.roundtrip import RoundTrip
 from masksearch_ray.runtime.ray.staffing import budget_of, cluster_cpus
 from masksearch_ray.runtime.shards import Cut, cut
@@ -80,7 +82,13 @@ class RayPool:
             control,
             self._check,
         )
-        yield from trip.run(tasks)
+        # Workers that end with this process have no need to hear that it lives.
+        lasting = self._crew.terms.keep_alive is not None
+        with heard_of(self._hello) if lasting else contextlib.nullcontext():
+            yield from trip.run(tasks)
+
+    def _hello(self) -> None:
+        self._tell("ping", self._client)
 
     def raise_threshold(self, query_id: str, threshold: Threshold, shards: Collection[int]) -> None:
         """Tell the workers of shards a better threshold, one way, without waiting."""

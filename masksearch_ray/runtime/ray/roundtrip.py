@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,12 +22,12 @@ from masksearch_ray.execute.partials import Filter, Finished, Partial, RowsFound
 from masksearch_ray.model.logs import current_level
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.ray.crew import Crew, Member
-from masksearch_ray.runtime.ray.errand import Errand, Lost, Reply, Shard
+from masksearch_ray.runtime.ray.errand import Answers, Errand, Lost, Reply, Shard
 from masksearch_ray.runtime.ray.faults import is_memory, reason_of, start_error, worker_error
 from masksearch_ray.runtime.ray.handed import Handed
 from masksearch_ray.runtime.ray.names import stage_name
 from masksearch_ray.runtime.ray.pulse import Pulse
-from masksearch_ray.runtime.ray.staffing import choose_worker, describe_cluster
+from masksearch_ray.runtime.ray.staffing import choose_worker, describe_cluster, sent_together
 from masksearch_ray.runtime.types import ShardTask
 
 __all__ = ["RoundTrip", "left_of"]
@@ -35,6 +35,7 @@ __all__ = ["RoundTrip", "left_of"]
 _log = logging.getLogger("masksearch_ray.runtime")
 
 _TICK = 0.1  # seconds between looks at the query's control while shards work
+_LOOK = 0.5  # seconds between looks after workers from which nothing was heard
 _LONGEST = 1e9  # seconds; Ray takes no more
 _FETCH = 60.0  # seconds that an answer that is there may take to come
 _SECONDS_BETWEEN_LINES = 10.0
@@ -43,10 +44,9 @@ _TRIES = 5  # workers that may be lost over one stage of a shard
 
 @dataclass(eq=False)
 class _Flight:
-    """A stage of one shard: at a worker, or waiting for one."""
+    """A stage of some shards: at a worker, or waiting for one. An answered shard is taken out."""
 
-    shard: int
-    task: ShardTask
+    tasks: dict[int, ShardTask]
     handed: Handed
     losses: int = 0
     alone: bool = False
@@ -56,6 +56,23 @@ class _Flight:
     pulse: Pulse | None = None
     parked: float = field(default_factory=time.monotonic)
     why: str = "its worker did not start"
+
+    def split(self) -> list[_Flight]:
+        """The same shard by shard, for several workers; rows of all were handed on as one's."""
+        return [replace(self, tasks={shard: task}) for shard, task in self.tasks.items()]
+
+    def join(self, others: Sequence[_Flight]) -> _Flight:
+        """One of this and others of its kind."""
+        for other in others:
+            self.tasks |= other.tasks
+        return self
+
+    @property
+    def kind(self) -> tuple[Hashable, ...]:
+        """Equal for those that one worker may be sent together."""
+        # What is begun anew leaves out rows that were handed on of the same shards.
+        again = id(self.handed) if self.losses else None
+        return self.losses, again, id(self) if self.alone else None
 
 
 class RoundTrip:
@@ -95,10 +112,11 @@ class RoundTrip:
         self._control = control
         self._flying: dict[Any, _Flight] = {}
         self._parked: list[_Flight] = []
+        self._watched = 0.0
 
     def run(self, tasks: Mapping[int, ShardTask]) -> Iterator[tuple[int, Partial]]:
         """Send stages; yield partials with their shard as they come."""
-        self._parked = [_Flight(shard, task, Handed(task.query)) for shard, task in tasks.items()]
+        self._parked = [_Flight({shard: task}, Handed(task.query)) for shard, task in tasks.items()]
         self._crew.begin()
         try:
             self._wait_for_workers()
@@ -122,19 +140,21 @@ class RoundTrip:
         now = time.monotonic()
         if now - told <= _SECONDS_BETWEEN_LINES:
             return told
-        done = shards - len(self._flying) - len(self._parked)
+        left = sum(len(flight.tasks) for flight in [*self._flying.values(), *self._parked])
+        done = shards - left
         _log.info("%d of %d shards have answered", done, shards)
         return now
 
     def _ready(self) -> list[Any]:
         """Wait for answers, a moment at most; take all that are there, of whatever shards."""
-        flying = list(self._flying)
+        if time.monotonic() - self._watched > _LOOK:
+            self._watch()
+        if not (flying := list(self._flying)):
+            return []
         wait = min(_TICK, left_of(self._control) or _TICK)
         ready: list[Any]
         ready, _ = ray.wait(flying, timeout=wait)
-        if not ready:
-            self._watch()
-        elif len(flying) > 1:
+        if ready and len(flying) > 1:
             ready, _ = ray.wait(flying, num_returns=len(flying), timeout=0)
         return ready
 
@@ -193,44 +213,61 @@ class RoundTrip:
         load = [0] * len(living)
         for flight in self._flying.values():
             if flight.member is not None and flight.member.name in at:
-                load[at[flight.member.name]] += 1
+                load[at[flight.member.name]] += len(flight.tasks)
+        bound: dict[_Flight, tuple[int, *tuple[Hashable, ...]]] = {}
         for flight in waiting:
-            home = self._members[self._homes[flight.shard]]
+            (shard,) = flight.tasks
+            home = self._members[self._homes[shard]]
             chosen = choose_worker(load, at.get(home.name), flight.losses)
-            if chosen is not None:
-                self._start(flight, living[chosen])
+            if chosen is None:
+                self._park(flight)
+            else:
+                bound[flight] = (chosen, *flight.kind)
                 load[chosen] += 1
-                continue
-            patience = self._crew.terms.patience.lost
-            if time.monotonic() - flight.parked > patience:
-                raise WorkerError(
-                    f"{self._shards[flight.shard].label}: {flight.why}, and no worker took its "
-                    f"place within {patience:g} s"
-                )
-            self._parked.append(flight)
+        for first, *others in sent_together(bound):
+            self._start(first.join(others), living[bound[first][0]])
+
+    def _park(self, flight: _Flight) -> None:
+        """Let a shard wait for a worker, for as long as is worth waiting."""
+        patience = self._crew.terms.patience.lost
+        if time.monotonic() - flight.parked > patience:
+            raise WorkerError(
+                f"{self._label(flight)}: {flight.why}, and no worker took its place within "
+                f"{patience:g} s"
+            )
+        self._parked.append(flight)
+
+    def _label(self, flight: _Flight) -> str:
+        first, *others = flight.tasks
+        label = self._shards[first].label
+        return f"{label} and {len(others)} others" if others else label
 
     def _start(self, flight: _Flight, member: Member) -> None:
         control = self._control
         flight.name = uuid.uuid4().hex
         flight.member, flight.actor = member, member.actor
         flight.pulse = Pulse(member.actor, self._client)
-        errand = Errand(
-            flight.name,
-            self._client,
-            self._shards[flight.shard],
-            flight.task,
-            control.timeout,
-            left_of(control),
-            control.threshold,
-            flight.losses > 0,
-            current_level(),
-            flight.alone,
-        )
+        left, level = left_of(control), current_level()
+        errands = [
+            Errand(
+                flight.name,
+                self._client,
+                self._shards[shard],
+                task,
+                control.timeout,
+                left,
+                control.threshold,
+                flight.losses > 0,
+                level,
+                flight.alone,
+            )
+            for shard, task in flight.tasks.items()
+        ]
+        stage = errands[0].task.stage
         # Only Filter has more than one answer; a stream costs a millisecond more than a call.
-        streamed = isinstance(flight.task.stage, Filter)
-        run = flight.actor.stream if streamed else flight.actor.answer
-        name = stage_name(flight.task.stage, errand.shard.source.url)
-        self._flying[run.options(name=name).remote(errand)] = flight
+        run = flight.actor.stream if isinstance(stage, Filter) else flight.actor.answer
+        name = stage_name(stage, errands[0].shard.source.url)
+        self._flying[run.options(name=name).remote(errands)] = flight
 
     def _stop(self, flight: _Flight) -> None:
         if self._crew.valid:
@@ -244,20 +281,32 @@ class RoundTrip:
         if isinstance(reply, MaskSearchError):
             raise reply
         if isinstance(reply, Lost):
-            self._lost(flight, f"its worker {reply.reason}", reply.memory)
+            self._stop(flight)
+            self._lost(flight, reply)
             return
-        if not isinstance(reply[-1], Finished):
+        done = {shard: part for shard, part in reply if isinstance(part, Finished | Lost)}
+        ended = replace(flight, tasks={shard: flight.tasks.pop(shard) for shard in done})
+        if flight.tasks:
             self._flying[source] = flight  # last in line, so that no shard is starved
-        for partial in reply:
-            if isinstance(partial, Finished) and flight.losses:
-                partial = Finished(replace(partial.stats, restarts=flight.losses))
-            if isinstance(partial, RowsFound):
-                partial = flight.handed.fresh(partial, repeated=flight.losses > 0)
-                if not partial.table.num_rows:
-                    continue
-            yield flight.shard, partial
+        for piece in ended.split():
+            (shard,) = piece.tasks
+            part = done[shard]
+            if isinstance(part, Lost):
+                self._lost(piece, part)
+        yield from self._fresh(flight, reply)
 
-    def _reply(self, source: Any, flight: _Flight) -> Reply:
+    def _fresh(self, flight: _Flight, reply: Answers) -> Iterator[tuple[int, Partial]]:
+        for shard, part in reply:
+            if isinstance(part, Finished) and flight.losses:
+                yield shard, Finished(replace(part.stats, restarts=flight.losses))
+            elif isinstance(part, RowsFound):
+                rows = flight.handed.fresh(part, repeated=flight.losses > 0)
+                if rows.table.num_rows:
+                    yield shard, rows
+            elif not isinstance(part, Lost):
+                yield shard, part
+
+    def _reply(self, source: Any, flight: _Flight) -> Reply | Lost:
         left = left_of(self._control)
         try:
             answer = source if isinstance(source, ray.ObjectRef) else next(source)
@@ -265,7 +314,7 @@ class RoundTrip:
         except RayTaskError as error:
             if not is_memory(error):
                 self._control.check()
-                raise worker_error(error, self._shards[flight.shard].label) from None
+                raise worker_error(error, self._label(flight)) from None
             return Lost("ran out of memory", memory=True)
         except RayError as error:
             self._control.check()
@@ -279,30 +328,31 @@ class RoundTrip:
             flight.pulse.felt()
         return reply
 
-    def _lost(self, flight: _Flight, why: str, memory: bool) -> None:
-        """Have a stage done by somebody else; give up where it costs one worker after another."""
-        label = self._shards[flight.shard].label
+    def _lost(self, flight: _Flight, lost: Lost) -> None:
+        """Have a stage done by others; give up where it costs one worker after another."""
+        label, why = self._label(flight), f"its worker {lost.reason}"
         flight.losses += 1
         # Of an actor that Ray restarts it does not tell that it ended it for want of memory.
-        flight.why, flight.alone = why, flight.alone or memory or flight.losses > 1
+        flight.why, flight.alone = why, flight.alone or lost.memory or flight.losses > 1
         if flight.losses >= _TRIES:
             more = "give workers more memory, or the collection more workers"
-            hint = f"; {more}" if memory else f"; if the nodes' raylet.out tells of memory, {more}"
-            raise WorkerError(f"{label}: {why}, as did those that took its place{hint}")
+            hint = more if lost.memory else f"if the nodes' raylet.out tells of memory, {more}"
+            raise WorkerError(f"{label}: {why}, as did those that took its place; {hint}")
         _log.warning("%s: %s; another does its stage", label, why)
-        self._stop(flight)
         flight.parked = time.monotonic()
-        self._parked.append(flight)
+        self._parked += flight.split()
 
     def _watch(self) -> None:
-        """Look after workers from which nothing was heard."""
+        """Look after workers from which nothing was heard, whatever others answer meanwhile."""
+        self._watched = time.monotonic()
         patience = self._crew.terms.patience.silence
         for source, flight in list(self._flying.items()):
             if flight.pulse is not None and flight.pulse.silent() > patience:
                 assert flight.member is not None
                 del self._flying[source]
                 self._crew.lost(flight.member, flight.actor, None)
-                self._lost(flight, "its worker does not answer", memory=False)
+                self._stop(flight)
+                self._lost(flight, Lost("does not answer"))
 
 
 def left_of(control: QueryControl) -> float | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import ray
 
 from masksearch_ray.collection.recent import default_budget
 from masksearch_ray.runtime.ray.terms import Terms
 
-__all__ = ["budget_of", "choose_worker", "cluster_cpus", "describe_cluster"]
+__all__ = ["budget_of", "choose_worker", "cluster_cpus", "describe_cluster", "sent_together"]
 
+T = TypeVar("T")
+
+_FAN = 16  # shards at most whose answers one worker combines before it sends them
 _SHARE = 3  # of a node's memory a third for what is kept, the rest for work and for others
 
 
@@ -38,6 +41,29 @@ def choose_worker(load: Sequence[int], home: int | None, losses: int) -> int | N
     # Each loss counts on, so that not all go to the same one.
     ranked = sorted(others, key=lambda at: (load[at], at))
     return ranked[(losses - 1) % len(ranked)] if losses and ranked else next(iter(ranked), None)
+
+
+def sent_together(bound: Mapping[T, Hashable]) -> list[list[T]]:
+    """Which shards' stages a worker is sent, and answers, together.
+
+    Parameters
+    ----------
+    bound : mapping
+        By stage what is equal for those that may be sent together, such as their worker.
+
+    Returns
+    -------
+    list of list
+        As few as can be, and of one worker about even.
+    """
+    held: dict[Hashable, list[T]] = {}
+    for stage, key in bound.items():
+        held.setdefault(key, []).append(stage)
+    parts: list[list[T]] = []
+    for stages in held.values():
+        number = -(-len(stages) // _FAN)
+        parts += [stages[first::number] for first in range(number)]
+    return parts
 
 
 def budget_of(terms: Terms, workers: int, nodes: Sequence[Mapping[str, Any]] | None = None) -> int:
