@@ -35,7 +35,7 @@ from masksearch_ray.runtime.ray.pool import RayPool
 from masksearch_ray.runtime.types import Runtime, ShardTask
 from masksearch_ray.runtime.worker import Worker
 from tests.conformance.pools import Opened, make_collection, parse_text, source_of
-from tests.conformance.runtime import COUNT, EXPECTED, SLOW, N, RuntimeTests, metadata, pixels
+from tests.conformance.runtime import COUNT, EXPECTED, N, RuntimeTests, metadata, pixels
 
 SHARDS, WORKERS = 40, 2
 ALL = "SELECT mask_id FROM masks"
@@ -159,16 +159,30 @@ def test_workers_that_die_while_rows_come(many: Opened, lost: list[int]) -> None
     assert ended == Counter(range(SHARDS))
 
 
+def die(actor: Any) -> None:
+    """Let the worker die once it is at work on one of the shards."""
+    run = Worker.run
+
+    def run_or_die(worker: Worker, *args: Any) -> Iterator[Any]:
+        if 0 in worker.segments:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from run(worker, *args)
+
+    Worker.run = run_or_die  # type: ignore[method-assign, assignment]
+
+
 def test_a_worker_that_dies_at_work(many: Opened) -> None:
-    """Once its shards have begun, and before they end."""
-    process = process_of(many, 0)
-    killer = threading.Timer(0.5, os.kill, (process, signal.SIGKILL))
-    coordinator = many.coordinator(SLOW)
-    killer.start()
+    assert isinstance(many.pool, RayPool)
+    actors = [actor.__ray_call__.options(max_task_retries=-1) for actor in many.pool._actors]
+    ray.get([actor.remote(die) for actor in actors])
+    coordinator = many.coordinator(f"SELECT SUM({COUNT}) AS s FROM masks")
     found = coordinator.assemble(list(coordinator.run()))
-    killer.join()
-    assert found.num_rows == 39
-    assert coordinator.total().restarts > 0
+    assert found["s"].to_pylist() == [int(EXPECTED.sum())]
+    assert {shard: len(held) for shard, held in coordinator.stats.items()} == dict.fromkeys(
+        range(SHARDS), 1
+    )
+    # Those that took their places know nothing of it.
+    assert 1 <= coordinator.stats[0][0].restarts <= WORKERS
 
 
 def break_once(actor: Any) -> None:
