@@ -47,8 +47,8 @@ class PixelContext:
         The rows of a block: int64, shape ``(N,)``, ascending.
     columns : callable
         Columns of the segment's own rows by name, those beginning with two underscores included.
-    recent, recent_masks : Recent
-        What is kept in memory of the collection: pixels of whole masks, and all else.
+    recent, recent_pixels : Recent
+        What is kept in memory of the collection: pixels, and all else.
     """
 
     fetcher: Fetcher
@@ -57,7 +57,7 @@ class PixelContext:
     ordinals: Callable[[int], Positions]
     columns: Callable[[Sequence[str]], pa.Table]
     recent: Recent[Any]
-    recent_masks: Recent[Any]
+    recent_pixels: Recent[Any]
 
 
 class PixelSource(Protocol):
@@ -119,12 +119,36 @@ class StoredPixels:
         ]
         self._lock = threading.Lock()
         self._recent = context.recent
+        self._recent_pixels = context.recent_pixels
         for number, (codec, block) in enumerate(zip(self._codecs, self._blocks, strict=True)):
             if codec.stride * block.rows != block.directory_size:
                 raise DamagedError(f"the directory of block {number} has another size", self._url)
 
     def tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
         """Pixels of tiles; zero beyond the rim of the mask."""
+        # They are kept: a query often follows another that doubts the same tiles.
+        if not self._recent_pixels.budget or not len(rows):
+            return self._read_tiles(block, rows, tiles)
+        places = rows * self._codecs[block].grid.tiles + tiles
+        keys = [(self._segment, block, place) for place in places.tolist()]
+        found: list[Any] = self._recent_pixels.get_all(keys)
+        missing = [at for at, pixels in enumerate(found) if pixels is None]
+        if missing:
+            read = self._read_tiles(block, rows[missing], tiles[missing])
+            if len(missing) == len(found):
+                self._keep(keys, read)
+                return read
+            self._keep([keys[at] for at in missing], read)
+            for at, pixels in zip(missing, read, strict=True):
+                found[at] = pixels
+        return np.stack(found)
+
+    def _keep(self, keys: Sequence[Any], pixels: npt.NDArray[Any]) -> None:
+        # Each on its own: a part of an array would keep all of it alive.
+        self._recent_pixels.put_all(keys, [one.copy() for one in pixels], pixels[0].nbytes)
+
+    def _read_tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
+        """Pixels of tiles from the storage."""
         codec = self._codecs[block]
         wanted, where = np.unique(rows, return_inverse=True)
         starts, stops = codec.spans(self._entries_of(block, wanted))
@@ -146,7 +170,8 @@ class StoredPixels:
         for first in range(0, len(rows), step):
             check()
             some = rows[first : first + step]
-            pixels = self.tiles(block, np.repeat(some, len(every)), np.tile(every, len(some)))
+            tiles = np.tile(every, len(some))
+            pixels = self._read_tiles(block, np.repeat(some, len(every)), tiles)
             found += [codec.assemble(one) for one in np.split(pixels, len(some))]
         return found
 

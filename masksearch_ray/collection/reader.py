@@ -270,7 +270,7 @@ class SegmentReader:
             ordinals=lambda block: self.blocks[block].ordinals,
             columns=self._rows.columns,
             recent=self._reader.recent,
-            recent_masks=self._reader.recent_masks,
+            recent_pixels=self._reader.recent_pixels,
         )
 
     def _make_index(self) -> SegmentIndex:
@@ -298,8 +298,10 @@ class CollectionReader:
     memory : int, optional
         Bytes that may be kept of what was read: columns of index and metadata, directories of
         tiles. By default a quarter of the machine's memory, at most 4 GiB. What is kept for
-        every row, such as its id, is little and comes on top; so do masks in place that were
-        just verified, an eighth.
+        every row, such as its id, is little and comes on top; so do pixels.
+    pixel_bytes : int, optional
+        Bytes of pixels just verified that may be kept besides: tiles, and masks in place. By
+        default an eighth of `memory`.
     """
 
     def __init__(
@@ -308,13 +310,14 @@ class CollectionReader:
         manifest: Manifest,
         cache: Storage | None = None,
         memory: int | None = None,
+        pixel_bytes: int | None = None,
     ) -> None:
         self.storage = storage
         self.manifest = manifest
         self.cache = cache if cache is not None else user_cache()
         memory = default_budget() if memory is None else memory
         self.recent = Recent[Any](memory)
-        self.recent_masks = Recent[Any](memory // 8)
+        self.recent_pixels = Recent[Any](memory // 8 if pixel_bytes is None else pixel_bytes)
         self._lock = threading.Lock()
         self._segments: dict[int, SegmentReader] = {}
         self._specs: tuple[PartSpec, ...] | None = None
@@ -325,7 +328,7 @@ class CollectionReader:
     @property
     def nbytes(self) -> int:
         """Bytes in memory of what was read and may be forgotten."""
-        return self.recent.nbytes + self.recent_masks.nbytes
+        return self.recent.nbytes + self.recent_pixels.nbytes
 
     def segment(self, index: int) -> SegmentReader:
         """Reader of a segment, by its position in the manifest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 __all__ = ["Recent", "default_budget"]
@@ -51,6 +51,24 @@ class Recent(Generic[T]):
                 return None
             self._values.move_to_end(key)
             return self._values[key][0]
+
+    def get_all(self, keys: Iterable[Hashable]) -> list[T | None]:
+        """Values of keys, each as `get` gives it."""
+        found: list[T | None] = []
+        with self._lock:
+            for key in keys:
+                held = self._values.get(key)
+                if held is None:
+                    found.append(None)
+                else:
+                    self._values.move_to_end(key)
+                    found.append(held[0])
+        return found
+
+    def put_all(self, keys: Iterable[Hashable], values: Sequence[T], nbytes: int) -> None:
+        """Keep values of one size, `nbytes` each."""
+        for key, value in zip(keys, values, strict=True):
+            self.put(key, value, nbytes)
 
     def put(self, key: Hashable, value: T, nbytes: int) -> None:
         """Keep a value, in place of the one that the key had."""

@@ -106,7 +106,7 @@ class RegisteredPixels:
 
     def _recent_masks(self, block: int, rows: Positions) -> Iterator[tuple[int, Mask]]:
         """Positions and masks; those in memory come first and are not read again."""
-        unread, recent, name = [], self._context.recent_masks, self._context.entry.id
+        unread, recent, name = [], self._context.recent_pixels, self._context.entry.id
         for row in rows.tolist():
             mask = recent.get((name, block, row))
             if mask is None:

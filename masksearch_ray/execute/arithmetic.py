@@ -197,6 +197,11 @@ def absolute(a: Interval) -> Interval:
 def divide(a: Interval, b: Interval) -> Interval:
     """Evaluate ``a / b`` in float64; NULL where b is 0 or the quotient is not finite."""
     maybe, surely = _nulls(a, b)
+    if _points(b) and len(b) and b.lower.min() > 0:
+        # As quotients are mostly: a larger dividend gives a larger quotient.
+        lower = quotient(a.lower, b.lower)
+        upper = lower if _points(a) else quotient(a.upper, b.lower)
+        return finite(lower, upper, maybe, surely)
     zero = ((b.lower <= 0) & (b.upper >= 0)).astype(np.bool_)
     always = ((b.lower == 0) & (b.upper == 0)).astype(np.bool_)
     whole = b.type != "float"

@@ -35,7 +35,8 @@ from masksearch_ray.model.shard import Steps
 __all__ = ["Cohort"]
 
 Index = npt.NDArray[np.int64]
-_CHUNK = 256  # groups bounded or verified at a time
+# Members bounded and verified at a time: their counts, and their tiles, take some MB.
+_BOUNDED, _VERIFIED = 2048, 512
 
 
 class Cohort:
@@ -61,14 +62,19 @@ class Cohort:
 
     def load(self, exprs: Iterable[Expr | None]) -> Steps[None]:
         """Read what expressions need for their first bounds."""
-        for expr in exprs:
-            for node in group_leaves(expr):
-                if isinstance(node, Aggregate):
-                    yield from self.rows.load([node.argument])
-                elif isinstance(node, Area) and node not in self._areas:
-                    self._areas[node] = yield from self._area(node)
-                elif isinstance(node, CountPixels) and node not in self._bounds:
-                    self._bounds[node] = yield from self._count(node)
+        nodes = [node for expr in exprs for node in group_leaves(expr)]
+        yield from self._count(
+            [
+                n
+                for n in dict.fromkeys(nodes)
+                if isinstance(n, CountPixels) and n not in self._bounds
+            ]
+        )
+        for node in nodes:
+            if isinstance(node, Aggregate):
+                yield from self.rows.load([node.argument])
+            elif isinstance(node, Area) and node not in self._areas:
+                self._areas[node] = yield from self._area(node)
 
     def evaluate(self, expr: Expr, items: Index | None = None) -> Interval:
         """Intervals of an expression on all groups, or on some."""
@@ -135,30 +141,39 @@ class Cohort:
 
     # -- bounds and verification --------------------------------------------------------------
 
-    def _count(self, term: CountPixels) -> Steps[tuple[Index, Index, Bools]]:
-        yield from self.check([term])
-        lower, upper = np.zeros(self.n, np.int64), np.zeros(self.n, np.int64)
-        null = np.zeros(self.n, np.bool_)
-        for at in self._chunks(np.arange(self.n)):
-            found = yield from self.members.tile_bounds(term, at)
-            lower[at], upper[at] = found.lower.sum(axis=1), found.upper.sum(axis=1)
-            null[at] = found.null
-        lower[null] = upper[null] = 0
-        return lower, upper, null
+    def _count(self, terms: Sequence[CountPixels]) -> Steps[None]:
+        """Find the first bounds of terms, all of them on some groups before the next groups."""
+        if not terms:
+            return
+        yield from self.check(terms)
+        for term in terms:
+            zero = np.zeros(self.n, np.int64)
+            self._bounds[term] = zero, zero.copy(), np.zeros(self.n, np.bool_)
+        for at in self._chunks(np.arange(self.n), _BOUNDED):
+            for term in terms:
+                found = yield from self.members.tile_bounds(term, at)
+                lower, upper, null = self._bounds[term]
+                lower[at], upper[at] = found.lower.sum(axis=1), found.upper.sum(axis=1)
+                null[at] = found.null
+        for term in terms:
+            lower, upper, null = self._bounds[term]
+            lower[null] = upper[null] = 0
 
-    def _chunks(self, at: Index) -> Iterator[Index]:
-        """Ascending groups, cut into pieces of one mask size."""
+    def _chunks(self, at: Index, most: int) -> Iterator[Index]:
+        """Ascending groups, cut into pieces of one mask size and so many members at most."""
         grids = self.members.grids[at]
         for grid in np.unique(grids):
             same = at[grids == grid]
-            for start in range(0, len(same), _CHUNK):
-                yield same[start : start + _CHUNK]
+            before = np.cumsum(self.groups.sizes[same]) - self.groups.sizes[same]
+            # Where the members before fill another piece; a large group is one by itself.
+            cuts = np.flatnonzero(np.diff(before // most)) + 1
+            yield from np.split(same, cuts)
 
     def refine(self, items: Index, exprs: Sequence[Expr], undecided: Undecided) -> Steps[None]:
         """Read tiles of members until none of the groups is undecided."""
         nodes = [node for expr in exprs for node in group_leaves(expr)]
         terms = list(dict.fromkeys(n for n in nodes if isinstance(n, CountPixels)))
-        for at in self._chunks(items):
+        for at in self._chunks(items, _VERIFIED):
             yield from self._refine(at, terms, undecided)
         arguments = [
             n.argument for n in nodes if isinstance(n, Aggregate) and n.argument is not None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from masksearch_ray.errors import QueryError
 from masksearch_ray.execute.grouping import Groups
 from masksearch_ray.execute.interval import Array, Bools
 from masksearch_ray.execute.rows import Part, Rows
+from masksearch_ray.execute.steps import side_by_side
 from masksearch_ray.execute.stored import stored_levels
 from masksearch_ray.index.aggregate_tiles import count_aggregate_tiles
 from masksearch_ray.index.bounds import tile_bounds
@@ -46,13 +48,13 @@ class MemberTiles:
 
     Parameters
     ----------
-    pixels : list of numpy.ndarray
-        One array ``(T, T)`` a member, pair after pair.
+    pixels : numpy.ndarray or list of numpy.ndarray
+        A tile ``(T, T)`` of every member, pair after pair; a list where dtypes differ.
     offsets : numpy.ndarray
         int64 ``(pairs + 1,)`` into `pixels`.
     """
 
-    pixels: list[Array]
+    pixels: Array | list[Array]
     offsets: Index
 
 
@@ -78,6 +80,8 @@ class Members:
         self._grids = grids
         of_part = np.array([grids.index(p.view.grid) for p in rows.parts] or [0], np.int64)
         self._grid_of = of_part[part_of]
+        # The last counts gathered: the next term mostly has the same range on the same groups.
+        self._gathered: tuple[ValueRange, Index, dict[int, npt.NDArray[np.int64]]] | None = None
 
     @property
     def grids(self) -> Index:
@@ -119,7 +123,11 @@ class Members:
         source = term.source
         assert source.aggregate is not None
         wanted = source.threshold or term.range
-        counts = yield from self._ends(wanted, items, grid)
+        held = self._gathered
+        if held is None or held[0] != wanted or held[1] is not at:
+            held = wanted, at, (yield from self._ends(wanted, items, grid))
+            self._gathered = held
+        counts = held[2]
         areas, offsets = grid.cell_areas(), local.offsets
         if source.threshold is None:
             low, high = group_cell_bounds(source.aggregate, counts, _ENDS, offsets, areas)
@@ -137,22 +145,48 @@ class Members:
     ) -> Steps[dict[int, npt.NDArray[np.int64]]]:
         """Counts ``(M, cells)`` of members at the ends of a range, as levels 0 to 4 of `_ENDS`."""
         areas = grid.cell_areas()
-        found = {k: np.zeros((len(items), grid.cells), np.int64) for k in range(5)}
-        found[0][:] = found[_ENDS.start_outer][:] = areas  # without the index no more is known
-        for number, members in self._by_part(items) if self.rows.use_index else ():
-            view = self.rows.parts[number].view
-            marks = bracket(values, view.levels, view.shape.dtype, self.rows.domain)
-            ends = (marks.start_outer, marks.start_inner, marks.stop_inner, marks.stop_outer)
-            every = np.arange(grid.cells, dtype=np.int32)
-            wanted = stored_levels({0, *ends} - {marks.none}, view)
-            counts = yield ReadCounts(view.segment, view.block, dict.fromkeys(wanted, every))
-            rows = self._positions(number, items[members])
-            for slot, level in enumerate((0, *ends)):
-                if level in counts:
-                    found[slot][members] = counts[level][:, rows].T
-                elif level == 0:
+        parts = self._by_part(items) if self.rows.use_index else []
+        marks = [self._marks(number, values) for number, _ in parts]
+        read = yield from side_by_side(
+            [
+                self._columns(number, ends, grid)
+                for (number, _), ends in zip(parts, marks, strict=True)
+            ]
+        )
+        found: dict[int, npt.NDArray[np.int64]] = {}
+        for slot in range(5):
+            # Ends that are the same in every part need to be gathered only once.
+            alike = [s for s in found if all(ends[s] == ends[slot] for ends in marks)]
+            if alike and marks:
+                found[slot] = found[alike[0]]
+                continue
+            found[slot] = np.zeros((len(items), grid.cells), np.int64)
+            if not marks and slot in (0, _ENDS.start_outer):
+                found[slot][:] = areas  # without the index no more is known
+            for (number, members), ends, counts in zip(parts, marks, read, strict=True):
+                if ends[slot] in counts:
+                    rows = self._positions(number, items[members])
+                    found[slot][members] = counts[ends[slot]][:, rows].T
+                elif ends[slot] == 0:
                     found[slot][members] = areas
         return found
+
+    def _marks(self, number: int, values: ValueRange) -> tuple[int, ...]:
+        """Level indices of a part for the slots 0 to 4 of `_ENDS`."""
+        view = self.rows.parts[number].view
+        marks = bracket(values, view.levels, view.shape.dtype, self.rows.domain)
+        return 0, marks.start_outer, marks.start_inner, marks.stop_inner, marks.stop_outer
+
+    def _columns(
+        self, number: int, ends: tuple[int, ...], grid: Grid
+    ) -> Steps[Mapping[int, npt.NDArray[Any]]]:
+        view = self.rows.parts[number].view
+        every = np.arange(grid.cells, dtype=np.int32)
+        none = len(view.levels) + 1
+        wanted = stored_levels(set(ends) - {none}, view)
+        counts: Mapping[int, npt.NDArray[Any]]
+        counts = yield ReadCounts(view.segment, view.block, dict.fromkeys(wanted, every))
+        return counts
 
     def _coverage(
         self, term: CountPixels, items: Index, grid: Grid
@@ -188,13 +222,9 @@ class Members:
             rows = self._positions(number, items[members])
             batches.append(TileBatch(view.segment, view.block, rows, wanted[members]))
         answers = yield ReadTiles(tuple(batches))
-        pixels: list[Array] = [np.zeros((0, 0))] * len(items)
-        for (_, members), answer in zip(parts, answers, strict=True):
-            for member, tile in zip(members.tolist(), answer, strict=True):
-                pixels[member] = tile
         self.rows.verified[items] = True
         self.rows.tiles_read += len(items)
-        return MemberTiles(pixels, local.offsets)
+        return MemberTiles(_in_order(len(items), parts, answers), local.offsets)
 
     def count(self, term: CountPixels, at: Index, tiles: Index, held: MemberTiles) -> Steps[Index]:
         """Exact counts ``(pairs,)`` of a mask aggregate's term in tiles."""
@@ -215,6 +245,22 @@ class Members:
             term.range,
             self.rows.domain,
         )
+
+
+def _in_order(
+    n: int, parts: Sequence[tuple[int, Index]], answers: Sequence[Array]
+) -> Array | list[Array]:
+    """Tiles of members in their order."""
+    if len({answer.dtype for answer in answers}) == 1:
+        stacked = np.empty((n, *answers[0].shape[1:]), answers[0].dtype)
+        for (_, members), answer in zip(parts, answers, strict=True):
+            stacked[members] = answer
+        return stacked
+    pixels: list[Array] = [np.zeros((0, 0))] * n
+    for (_, members), answer in zip(parts, answers, strict=True):
+        for member, tile in zip(members.tolist(), answer, strict=True):
+            pixels[member] = tile
+    return pixels
 
 
 def cell_bounds_of(

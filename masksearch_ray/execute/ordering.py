@@ -92,7 +92,17 @@ class Places:
 
     def first(self, k: int) -> npt.NDArray[np.int64]:
         """Positions of the k first, in order."""
-        return self.argsort()[:k]
+        if not 0 < k < len(self) or not self.components:
+            return self.argsort()[:k]
+        # Whatever is after the k-th by the first component alone cannot be among them.
+        component = self.components[0]
+        codes, rank = component.codes(), component.rank
+        last = np.partition(rank, k - 1)[k - 1]
+        among = rank == last
+        if (left := k - int(np.count_nonzero(rank < last))) < np.count_nonzero(among):
+            among &= codes <= np.partition(codes[among], left - 1)[left - 1]
+        near = np.flatnonzero(among | (rank < last))
+        return near[self.take(near).argsort()[:k]]
 
     def at(self, position: int) -> Threshold:
         """One place as plain values."""

@@ -9,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from masksearch_ray.execute.columns import Boxes, arrow_of, boxes_of, interval_of, nan_to_null
+from masksearch_ray.execute.columns import arrow_of, nan_to_null
 from masksearch_ray.execute.evaluate import evaluate
 from masksearch_ray.execute.interval import Bools, Interval
 from masksearch_ray.execute.search import Undecided
+from masksearch_ray.execute.steps import side_by_side
 from masksearch_ray.execute.stored import stored_levels
 from masksearch_ray.execute.verify import verify
 from masksearch_ray.index.bounds import difference_histogram, histogram_bounds, sum_bounds
 from masksearch_ray.index.levels import bracket
-from masksearch_ray.index.region import Region, resolve
+from masksearch_ray.index.region import Region
 from masksearch_ray.model.query import (
     Area,
     Column,
@@ -25,7 +26,6 @@ from masksearch_ray.model.query import (
     Expr,
     Output,
     leaves,
-    roi_columns,
 )
 from masksearch_ray.model.roi import FullImage, Outside, Roi, roi_key
 from masksearch_ray.model.shard import (
@@ -34,8 +34,11 @@ from masksearch_ray.model.shard import (
     ReadCounts,
     ReadHistogram,
     ReadHistogramLevels,
+    ReadRegion,
+    ReadValues,
     SegmentView,
     Steps,
+    Together,
 )
 from masksearch_ray.model.values import Domain
 
@@ -61,7 +64,15 @@ class Part:
 
 @dataclass(eq=False)
 class TermBounds:
-    """Bounds of a CP term on all items: int64 ``(N,)``; null: bool ``(N,)``."""
+    """Bounds of a CP term on all items.
+
+    Parameters
+    ----------
+    lower, upper : numpy.ndarray
+        int64 ``(N,)``; one and the same where none are in doubt.
+    null : numpy.ndarray
+        bool ``(N,)``.
+    """
 
     lower: Index
     upper: Index
@@ -88,7 +99,9 @@ class Rows:
         self.tiles_read = 0
         self._leaves: dict[Expr, Interval] = {}
         self._terms: dict[CountPixels, TermBounds] = {}
-        self._regions: dict[tuple[int, Roi], Region] = {}
+        self._regions: dict[tuple[int, int, Roi], Region] = {}
+        self._every = np.arange(self.n)
+        self._known: dict[Expr, Interval] = {}  # of all items, as long as no bounds change
 
     @classmethod
     def of(cls, segments: Iterable[SegmentView], domain: Domain, *, use_index: bool = True) -> Rows:
@@ -128,6 +141,7 @@ class Rows:
             term: TermBounds(held.lower[keep], held.upper[keep], held.null[keep])
             for term, held in self._terms.items()
         }
+        rows._regions = self._regions
         rows.verified = self.verified[keep]
         rows.tiles_read = self.tiles_read
         return rows
@@ -170,17 +184,28 @@ class Rows:
 
     def evaluate(self, expr: Expr, items: Index | None = None) -> Interval:
         """Intervals of an expression on all items, or on some."""
-        if items is None:
-            return evaluate(expr, self.leaf, self.n)
+        if items is None or np.array_equal(items, self._every):
+            if expr not in self._known:
+                self._known[expr] = evaluate(expr, self.leaf, self.n)
+            return self._known[expr]
+        if expr in self._known:
+            return self._known[expr].take(items)
         return evaluate(expr, lambda leaf: self.leaf(leaf).take(items), len(items))
 
-    def column(self, names: Sequence[str]) -> Steps[pa.Table]:
-        """Metadata columns of all items, as stored."""
-        tables = []
-        for part in self.parts:
-            table = yield ReadColumns(part.view.segment, tuple(names))
-            tables.append(table.take(pa.array(part.view.ordinals[part.positions])))
-        return pa.concat_tables(tables)
+    def column(self, names: Sequence[str], items: Index | None = None) -> Steps[pa.Table]:
+        """Metadata columns of all items, or of some, ascending, as stored."""
+        wanted = [(part, part.positions) for part in self.parts]
+        if items is not None:
+            held = [(p, p.positions[some - p.start]) for p, some in self.split(items)]
+            wanted = held or [(wanted[0][0], wanted[0][1][:0])]
+        asked = tuple(ReadColumns(part.view.segment, tuple(names)) for part, _ in wanted)
+        tables = yield Together(asked)
+        return pa.concat_tables(
+            [
+                table.take(pa.array(part.view.ordinals[positions]))
+                for table, (part, positions) in zip(tables, wanted, strict=True)
+            ]
+        )
 
     def ties(self, items: Index) -> list[Interval]:
         """Row ids, which settle ties; loaded at the start."""
@@ -188,14 +213,15 @@ class Rows:
 
     def table(self, outputs: Sequence[Output], items: Index) -> Steps[pa.Table]:
         """The select list on items of which all outputs are exact."""
-        plain = [o.expr.name for o in outputs if isinstance(o.expr, Column)]
+        # Ids are at hand, and of one type wherever they come from.
+        plain = [o.expr.name for o in outputs if isinstance(o.expr, Column) and o.expr != MASK_ID]
         stored: dict[str, pa.ChunkedArray] = {}
         if plain and self.parts:
-            table = (yield from self.column(list(dict.fromkeys(plain)))).take(pa.array(items))
+            table = yield from self.column(list(dict.fromkeys(plain)), items)
             stored = {name: nan_to_null(table.column(name)) for name in table.column_names}
         columns = [
             stored[o.expr.name]
-            if isinstance(o.expr, Column) and self.parts
+            if isinstance(o.expr, Column) and o.expr.name in stored
             else arrow_of(self.evaluate(o.expr, items), o.name)
             for o in outputs
         ]
@@ -204,13 +230,20 @@ class Rows:
     def _column(self, leaf: Column) -> Steps[Interval]:
         if not self.parts:
             return Interval.constant(None, leaf.type, 0)
-        table = yield from self.column([leaf.name])
-        return interval_of(table.column(0), leaf.type)
+        asked = [ReadValues(part.view.segment, leaf.name, leaf.type) for part in self.parts]
+        values: list[Interval] = yield Together(tuple(asked))
+        return Interval.concat(
+            [
+                # As many as there are: all of them, in the same order.
+                held if len(held) == len(part.positions) else held.take(_ordinals(part))
+                for held, part in zip(values, self.parts, strict=True)
+            ]
+        )
 
     def _area(self, leaf: Area) -> Steps[Interval]:
         found = [Interval.between("int", np.zeros(0, np.int64), np.zeros(0, np.int64))]
-        for number, part in enumerate(self.parts):
-            region = yield from self.region(number, leaf.roi)
+        regions = yield from self.regions(leaf.roi)
+        for region, part in zip(regions, self.parts, strict=True):
             area = region.area()[part.positions]
             null = None if region.null is None else region.null[part.positions]
             found.append(Interval.points("int", area, null))
@@ -218,30 +251,37 @@ class Rows:
 
     def region(self, number: int, roi: Roi) -> Steps[Region]:
         """A region on all masks of the block of a part."""
-        key = (number, roi)
+        view = self.parts[number].view
+        key = (view.segment, view.block, roi)
         if key not in self._regions:
-            view = self.parts[number].view
-            boxes: Boxes | None = None
-            for name in roi_columns(roi):
-                table = yield ReadColumns(view.segment, (name,))
-                boxes = boxes_of(table.column(0).take(pa.array(view.ordinals)))
-            self._regions[key] = resolve(roi, view.grid, view.rows, boxes)
+            self._regions[key] = yield ReadRegion(*key)
         return self._regions[key]
+
+    def regions(self, roi: Roi) -> Steps[list[Region]]:
+        """A region on all masks of the block of every part."""
+        return side_by_side([self.region(number, roi) for number in range(len(self.parts))])
 
     # -- bounds -------------------------------------------------------------------------------
 
     def _count(self, term: CountPixels) -> Steps[TermBounds]:
         lower, upper = np.zeros(self.n, np.int64), np.zeros(self.n, np.int64)
         null = np.zeros(self.n, np.bool_)
-        for number, part in enumerate(self.parts):
-            region = yield from self.region(number, term.roi)
-            low, high = yield from self._block_bounds(part.view, region, term)
+        regions = yield from self.regions(term.roi)
+        found = yield from side_by_side(
+            [
+                self._block_bounds(part.view, region, term)
+                for part, region in zip(self.parts, regions, strict=True)
+            ]
+        )
+        for part, region, (low, high) in zip(self.parts, regions, found, strict=True):
             if region.null is not None:
                 null[part.start : part.stop] = region.null[part.positions]
-            lower[part.start : part.stop] = low[part.positions]
-            upper[part.start : part.stop] = high[part.positions]
+            whole = len(part.positions) == len(low)
+            lower[part.start : part.stop] = low if whole else low[part.positions]
+            upper[part.start : part.stop] = high if whole else high[part.positions]
         lower[null] = upper[null] = 0
-        return TermBounds(lower, upper, null)
+        exact = all(low is high for low, high in found)
+        return TermBounds(lower, lower if exact else upper, null)
 
     def _block_bounds(
         self, view: BlockView, region: Region, term: CountPixels
@@ -263,8 +303,18 @@ class Rows:
         yield from verify(self, items, exprs, undecided)
 
     def term(self, term: CountPixels) -> TermBounds:
-        """Bounds of a loaded CP term, to be tightened in place."""
+        """Bounds of a loaded CP term."""
         return self._terms[term]
+
+    def tighten(self, term: CountPixels, items: Index, lower: Index, upper: Index) -> None:
+        """Take in better bounds of a CP term on some items."""
+        held = self._terms[term]
+        held.lower[items], held.upper[items] = lower, upper
+        self._known.clear()
+
+
+def _ordinals(part: Part) -> Index:
+    return part.view.ordinals[part.positions]
 
 
 def _number(parts: Iterable[tuple[BlockView, Index]]) -> list[Part]:

@@ -160,7 +160,8 @@ def top(items: Items, ranking: Ranking, k: int) -> Steps[tuple[Index, Places]]:
         at, doubtful, threshold = survey(items, ranking, k, at, elsewhere)
         if not len(doubtful):
             break
-        chosen = np.sort(doubtful[:batch])
+        best = optimistic(ranking.keys(items, doubtful)).first(batch)
+        chosen = np.sort(doubtful[best])
 
         def undecided(some: Index, threshold: Threshold | None = threshold) -> Bools:
             return _in_doubt(items, ranking, some, threshold)[1]
@@ -175,7 +176,7 @@ def top(items: Items, ranking: Ranking, k: int) -> Steps[tuple[Index, Places]]:
 def survey(
     items: Ranked, ranking: Ranking, k: int | None, at: Index, elsewhere: Threshold | None
 ) -> tuple[Index, Index, Threshold | None]:
-    """Candidates left among `at`, those in doubt (best first), and the threshold.
+    """Candidates left among `at`, those in doubt, and the threshold.
 
     Without `k` every item that possibly passes is a candidate.
     """
@@ -189,9 +190,7 @@ def survey(
     alive, doubt = _in_doubt(items, ranking, at, threshold)
     if k == 0:
         alive[:] = doubt[:] = False
-    doubtful = at[doubt]
-    best = optimistic(ranking.keys(items, doubtful)).argsort()
-    return at[alive], doubtful[best], threshold
+    return at[alive], at[doubt], threshold
 
 
 def _in_doubt(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.index.group_bounds import Kind, ones_in_range
+from masksearch_ray.kernels.group_count import count_extremes, count_ones, count_sums
 from masksearch_ray.kernels.ordered import comparable, comparable_cut
 from masksearch_ray.model.values import Domain, ValueRange, k_max, pixel_values, stored_cut
 
@@ -24,7 +25,7 @@ Bitmap = npt.NDArray[np.bool_]
 def count_aggregate_tiles(
     kind: Kind,
     threshold: ValueRange | None,
-    pixels: Sequence[Tile],
+    pixels: Tile | Sequence[Tile],
     offsets: npt.NDArray[np.int64],
     bitmaps: npt.NDArray[np.bool_],
     values: ValueRange,
@@ -39,8 +40,8 @@ def count_aggregate_tiles(
         values, rounded once.
     threshold : ValueRange, optional
         Members become 0/1 masks first: 1 where the value lies in this range.
-    pixels : sequence of numpy.ndarray
-        The tile of every member, shape ``(T, T)``, as stored; dtypes may differ.
+    pixels : numpy.ndarray or sequence of numpy.ndarray
+        The tile of every member, ``(M, T, T)``, as stored; a sequence where dtypes differ.
     offsets : numpy.ndarray
         int64, shape ``(G + 1,)``: the members of group g are ``offsets[g]`` to ``offsets[g + 1]``,
         at least one.
@@ -57,10 +58,17 @@ def count_aggregate_tiles(
         int64, shape ``(G,)``.
     """
     counts = np.zeros(len(bitmaps), np.int64)
+    if isinstance(pixels, np.ndarray):
+        if threshold is not None:
+            return _count_ones(kind, threshold, pixels, offsets, bitmaps, values, domain)
+        if kind != "avg":
+            return _count_extremes(kind, pixels, offsets, bitmaps, values, domain)
+        if k_max(pixels.dtype.name) is not None:
+            return _count_means(pixels, offsets, bitmaps, values, domain)
     # NumPy warns of NaN in more places than it treats it wrongly.
     with np.errstate(invalid="ignore", over="ignore"):
         for g, marked in enumerate(bitmaps):
-            members = pixels[offsets[g] : offsets[g + 1]]
+            members = list(pixels[offsets[g] : offsets[g + 1]])
             if threshold is not None:
                 inside = _ones_inside(kind, threshold, members, values, domain)
             elif kind == "avg":
@@ -69,6 +77,71 @@ def count_aggregate_tiles(
                 inside = _extreme_inside(kind, members, values, domain)
             counts[g] = np.count_nonzero(inside & marked)
     return counts
+
+
+def _count_ones(
+    kind: Kind,
+    threshold: ValueRange,
+    pixels: Tile,
+    offsets: npt.NDArray[np.int64],
+    bitmaps: Bitmap,
+    values: ValueRange,
+    domain: Domain,
+) -> npt.NDArray[np.int64]:
+    counts = np.zeros(len(bitmaps), np.int64)
+    sizes = np.diff(offsets)
+    wanted = {size: ones_in_range(kind, size, values) for size in np.unique(sizes).tolist()}
+    starts, stops = np.array([wanted[size] for size in sizes.tolist()], np.int64).reshape(-1, 2).T
+    cuts = _cuts(threshold, pixels.dtype, domain)
+    if cuts is None:  # no member has ones
+        return np.where((starts <= 0) & (stops > 0), bitmaps.sum(axis=(1, 2)), counts)
+    tiles = comparable(pixels)
+    count_ones(tiles, offsets, bitmaps, cuts, starts.copy(), stops.copy(), counts)
+    return counts
+
+
+def _count_extremes(
+    kind: Kind,
+    pixels: Tile,
+    offsets: npt.NDArray[np.int64],
+    bitmaps: Bitmap,
+    values: ValueRange,
+    domain: Domain,
+) -> npt.NDArray[np.int64]:
+    counts = np.zeros(len(bitmaps), np.int64)
+    cuts = _cuts(values, pixels.dtype, domain)
+    valid = comparable_cut(-np.inf, pixels.dtype)
+    if cuts is not None and valid is not None:
+        held = (valid, *cuts)
+        count_extremes(kind == "union", comparable(pixels), offsets, bitmaps, held, counts)
+    return counts
+
+
+def _count_means(
+    pixels: Tile,
+    offsets: npt.NDArray[np.int64],
+    bitmaps: Bitmap,
+    values: ValueRange,
+    domain: Domain,
+) -> npt.NDArray[np.int64]:
+    counts = np.zeros(len(bitmaps), np.int64)
+    dtype, sizes = pixels.dtype.name, np.diff(offsets).tolist()
+    starts, stops = (
+        np.array([_sum_cut(end, dtype, size, domain) for size in sizes], np.int64)
+        for end in (values.start, values.stop)
+    )
+    count_sums(comparable(pixels), offsets, bitmaps, starts, stops, counts)
+    return counts
+
+
+def _cuts(values: ValueRange, dtype: np.dtype[Any], domain: Domain) -> tuple[Any, bool, Any] | None:
+    """Cut-offs of a range for kernels: start, whether there is an end, the end; None: nothing."""
+    start, stop = (
+        comparable_cut(stored_cut(end, dtype.name, domain), dtype)
+        for end in (values.start, values.stop)
+    )
+    # Without an end the start stands in for it, and is not looked at.
+    return None if start is None else (start, stop is not None, start if stop is None else stop)
 
 
 def _ones_inside(

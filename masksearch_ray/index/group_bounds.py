@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.index.levels import Bracket
+from masksearch_ray.kernels import group_bounds as kernel
 from masksearch_ray.kernels.groups import most_pixels
 from masksearch_ray.model.values import ValueRange
 
@@ -23,6 +24,7 @@ __all__ = ["Kind", "group_cell_bounds", "ones_in_range", "threshold_cell_bounds"
 Kind = Literal["intersect", "union", "avg"]
 Counts = npt.NDArray[np.int64]
 """int64, shape ``(M, cells)``: pixels of the cells of every member."""
+_KINDS = {"intersect": kernel.INTERSECT, "union": kernel.UNION, "avg": kernel.MEAN}
 Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """Lower and upper bounds: int64, shape ``(G, cells)``."""
 
@@ -56,56 +58,21 @@ def group_cell_bounds(
     c_lo, c_hi : numpy.ndarray
         int64, shape ``(G, cells)``.
     """
-    every = np.broadcast_to(areas, (offsets[-1], len(areas)))
+    members = int(offsets[-1])
+    every = np.broadcast_to(areas, (members, len(areas)))
 
     def at(level: int) -> Counts:
         if level == bracket.none:
             return np.zeros(every.shape, np.int64)
-        return every if level == 0 and 0 not in counts else counts[level]
+        held = every if level == 0 and 0 not in counts else counts[level]
+        return np.ascontiguousarray(held)
 
-    start = at(bracket.start_inner), at(bracket.start_outer)
-    stop = at(bracket.stop_outer), at(bracket.stop_inner)
-    start_lo, start_hi = _reaching(kind, *start, at(0), offsets, areas)
-    stop_lo, stop_hi = _reaching(kind, *stop, at(0), offsets, areas)
-    upper = start_hi - stop_lo
-    if kind != "avg":
-        # An extreme of the members is the value of one of them, which lies in the range, too.
-        in_range = np.add.reduceat(np.maximum(start[1] - stop[0], 0), offsets[:-1], axis=0)
-        upper = np.minimum(upper, in_range)
-    return np.maximum(start_lo - stop_hi, 0), np.maximum(upper, 0)
-
-
-def _reaching(
-    kind: Kind,
-    low: Counts,
-    high: Counts,
-    valid: Counts,
-    offsets: npt.NDArray[np.int64],
-    areas: npt.NDArray[np.int64],
-) -> Bounds:
-    """Bound the pixels at which the aggregate reaches a threshold.
-
-    Parameters
-    ----------
-    low, high : numpy.ndarray
-        int64, shape ``(M, cells)``: bounds on the pixels at which each member reaches it.
-    valid : numpy.ndarray
-        int64, shape ``(M, cells)``: pixels of each member that are not NaN.
-    """
-    sizes, ones = np.diff(offsets), np.ones(len(offsets) - 1, np.int64)
-    all_reach = areas - most_pixels(areas - low, offsets, ones, areas)
-    if kind == "intersect":
-        return all_reach, most_pixels(high, offsets, sizes, areas)
-    any_reach = np.minimum(
-        most_pixels(high, offsets, ones, areas), most_pixels(valid, offsets, sizes, areas)
-    )
-    if kind == "avg":
-        return all_reach, any_reach
-    # Where a member reaches the threshold the maximum does, unless another member is NaN there.
-    nan = areas - valid
-    surely = np.maximum.reduceat(low + nan, offsets[:-1], axis=0)
-    surely -= np.add.reduceat(nan, offsets[:-1], axis=0)
-    return np.maximum(surely, 0), any_reach
+    ends = bracket.start_inner, bracket.start_outer, bracket.stop_outer, bracket.stop_inner
+    lower = np.empty((len(offsets) - 1, len(areas)), np.int64)
+    upper = np.empty_like(lower)
+    held = tuple(at(level) for level in (*ends, 0))
+    kernel.aggregate_bounds(_KINDS[kind], held, offsets, areas, lower, upper)
+    return lower, upper
 
 
 def ones_in_range(kind: Kind, size: int, values: ValueRange) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -76,6 +77,15 @@ class Region(ABC):
     @abstractmethod
     def take(self, rows: Rows) -> Region:
         """Region on some masks of the block."""
+
+    @abstractmethod
+    def join(self, others: Sequence[Region]) -> Region:
+        """Region of the same kind on this one's masks and then on those of others, of one grid."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes that it takes in memory at most."""
 
     def coverage_of(self, rows: Rows) -> npt.NDArray[np.int32]:
         """Pixels of each cell inside the region, for some masks: int32, shape ``(m, cells)``."""
@@ -185,6 +195,18 @@ class BoxRegion(Region):
             return ConstantCoverage(coverage.of(np.zeros(1, np.intp))[0])
         return coverage
 
+    def join(self, others: Sequence[Region]) -> Region:
+        """Region on the masks of several; see `Region.join`."""
+        every = [self, *(other for other in others if isinstance(other, BoxRegion))]
+        n, null = _joined(every)
+        boxes = self.boxes if self.constant else np.hstack([one.boxes for one in every])
+        return replace(self, n=n, null=null, boxes=boxes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes in memory."""
+        return self.boxes.nbytes + (0 if self.null is None else self.null.nbytes)
+
     def _of(self, rows: Rows) -> npt.NDArray[np.int32]:
         """Boxes of some masks: int32, shape ``(4, m)``, or ``(4, 1)`` if constant."""
         return self.boxes if self.constant else self.boxes[:, rows]
@@ -230,6 +252,15 @@ class BitmapRegion(Region):
     def take(self, rows: Rows) -> Region:
         """Region on some masks of the block."""
         return replace(self, n=len(rows))
+
+    def join(self, others: Sequence[Region]) -> Region:
+        """Region on the masks of several; see `Region.join`."""
+        return replace(self, n=_joined([self, *others])[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes in memory."""
+        return self.bitmap.nbytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,6 +309,20 @@ class BoxListRegion(Region):
         null = None if self.null is None else self.null[rows]
         return replace(self, n=len(rows), null=null, offsets=offsets, boxes=self.boxes[which])
 
+    def join(self, others: Sequence[Region]) -> Region:
+        """Region on the masks of several; see `Region.join`."""
+        every = [self, *(other for other in others if isinstance(other, BoxListRegion))]
+        n, null = _joined(every)
+        counts = np.concatenate([np.diff(one.offsets) for one in every])
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        boxes = np.concatenate([one.boxes for one in every])
+        return replace(self, n=n, null=null, offsets=offsets, boxes=boxes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes in memory, the coverage of all cells among them."""
+        return self.boxes.nbytes + self.offsets.nbytes + 4 * self.grid.cells * self.n
+
     @cached_property
     def _coverage(self) -> DenseCoverage:
         return DenseCoverage(self._inside)
@@ -293,6 +338,15 @@ class BoxListRegion(Region):
         if self.null is not None:
             inside[:, self.null] = 0
         return inside
+
+
+def _joined(every: Sequence[Region]) -> tuple[int, npt.NDArray[np.bool_] | None]:
+    """How many masks regions have together, and which of them are without one."""
+    null = None
+    if any(one.null is not None for one in every):
+        held = [np.zeros(one.n, np.bool_) if one.null is None else one.null for one in every]
+        null = np.concatenate(held)
+    return sum(one.n for one in every), null
 
 
 def tile_corners(grid: Grid, tiles: Rows) -> npt.NDArray[np.int32]:

@@ -102,8 +102,8 @@ class Grid:
         return np.dtype(np.min_scalar_type(largest))
 
     def cell_areas(self) -> npt.NDArray[np.int64]:
-        """Pixels of every cell: int64, shape ``(cells,)``."""
-        return np.outer(_spans(self.height, self.cell), _spans(self.width, self.cell)).ravel()
+        """Pixels of every cell: int64, shape ``(cells,)``, read-only."""
+        return _cell_areas(self.height, self.width, self.cell)
 
     def tile_of_cell(self) -> npt.NDArray[np.int32]:
         """Tile that holds each cell: int32, shape ``(cells,)``."""
@@ -116,6 +116,13 @@ class Grid:
         row, col = divmod(tile, self.tile_cols)
         x0, y0 = col * self.tile, row * self.tile
         return x0, y0, min(x0 + self.tile, self.width), min(y0 + self.tile, self.height)
+
+
+@lru_cache(maxsize=256)
+def _cell_areas(height: int, width: int, cell: int) -> npt.NDArray[np.int64]:
+    areas: npt.NDArray[np.int64] = np.outer(_spans(height, cell), _spans(width, cell)).ravel()
+    areas.flags.writeable = False
+    return areas
 
 
 def _spans(length: int, step: int) -> npt.NDArray[np.int64]:

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.model.grid import BlockShape, Grid
+from masksearch_ray.model.query import Type
+from masksearch_ray.model.roi import Roi
 
 __all__ = [
     "BlockView",
@@ -18,12 +20,15 @@ __all__ = [
     "ReadCounts",
     "ReadHistogram",
     "ReadHistogramLevels",
+    "ReadRegion",
     "ReadTiles",
+    "ReadValues",
     "Request",
     "SegmentView",
     "SizeOf",
     "Steps",
     "TileBatch",
+    "Together",
 ]
 
 T = TypeVar("T")
@@ -85,6 +90,24 @@ class ReadColumns:
 
     segment: int
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReadValues:
+    """Ask for a metadata column of a segment as exact values: an `Interval` in ordinal order."""
+
+    segment: int
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True)
+class ReadRegion:
+    """Ask for a region of interest on the masks of a block: a `masksearch_ray.index` Region."""
+
+    segment: int
+    block: int
+    roi: Roi
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +182,26 @@ class Poll:
     """Ask for the threshold known elsewhere (None while there is none); a place to be stopped."""
 
 
-Request = ReadColumns | ReadCounts | ReadHistogramLevels | ReadHistogram | ReadTiles | SizeOf | Poll
+One = (
+    ReadColumns
+    | ReadValues
+    | ReadRegion
+    | ReadCounts
+    | ReadHistogramLevels
+    | ReadHistogram
+    | ReadTiles
+    | SizeOf
+    | Poll
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """Ask for several things at once; the answer is a list of theirs, in the same order."""
+
+    wanted: tuple[Request, ...]
+
+
+Request = One | Together
 Steps = Generator[Request, Any, T]
 """A computation without I/O: it yields requests, is sent their answers, and returns a T."""

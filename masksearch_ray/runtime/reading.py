@@ -28,4 +28,5 @@ def open_reader(source: CollectionSource, memory: int | None = None) -> Collecti
     cache = user_cache() if source.cache is None else open_storage(source.cache)
     storage = open_storage(source.url, dict(source.options))
     storage = with_cache(storage, cache, source.cache_bytes)
-    return CollectionReader(storage, read_manifest(storage, source.version), cache, memory)
+    manifest = read_manifest(storage, source.version)
+    return CollectionReader(storage, manifest, cache, memory, source.pixel_bytes)

@@ -62,6 +62,9 @@ class CollectionSource:
     cache_bytes : int, optional
         Bytes of remote collections that are kept there, 0 for none; by default by what the disk
         has free.
+    pixel_bytes : int, optional
+        Bytes of decoded pixels that each process keeps in memory, 0 for none; by default an
+        eighth of what it keeps of the index.
     """
 
     url: str
@@ -70,6 +73,7 @@ class CollectionSource:
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # they hold secrets
     cache: str | None = None
     cache_bytes: int | None = None
+    pixel_bytes: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

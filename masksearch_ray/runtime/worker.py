@@ -20,18 +20,9 @@ from masksearch_ray.execute.partials import Emit, Finished, Partial
 from masksearch_ray.execute.shard import ShardQuery
 from masksearch_ray.model.interrupt import interruptible
 from masksearch_ray.model.logs import about
-from masksearch_ray.model.shard import (
-    Poll,
-    ReadColumns,
-    ReadCounts,
-    ReadHistogram,
-    ReadHistogramLevels,
-    ReadTiles,
-    Request,
-    SegmentView,
-    SizeOf,
-)
+from masksearch_ray.model.shard import Request, SegmentView
 from masksearch_ray.model.usage import Meter, metered
+from masksearch_ray.runtime.answers import Answers, kind_of
 from masksearch_ray.runtime.control import Watch
 from masksearch_ray.runtime.types import ShardTask
 
@@ -78,6 +69,7 @@ class Worker:
     ) -> None:
         self.reader = reader
         self.segments = tuple(segments)
+        self.answers = Answers(reader)
         self.place = place or Place("this process", platform.node())
         self._queries: OrderedDict[tuple[str, bool], ShardQuery] = OrderedDict()
         self._lock = threading.Lock()
@@ -165,46 +157,8 @@ class Worker:
                 answer = None
                 continue
             # Indexing masks in place may take long: it is stopped as the query is.
-            with spent.on(_KINDS[type(wanted)]), interruptible(control.check):
-                answer = self._answer(wanted, control)
-
-    def _answer(self, wanted: Request, control: Watch) -> Any:
-        if isinstance(wanted, Poll):
-            return control.threshold
-        if isinstance(wanted, SizeOf):
-            return self._size_of(wanted.wanted)
-        if isinstance(wanted, ReadTiles):
-            return [
-                self.reader.segment(b.segment).tiles(b.block, b.rows, b.tiles)
-                for b in wanted.batches
-            ]
-        segment = self.reader.segment(wanted.segment)
-        match wanted:
-            case ReadColumns(names=names):
-                return segment.metadata(names)
-            case ReadCounts(block=block, wanted=levels):
-                return segment.counts(block, levels)
-            case ReadHistogramLevels(block=block, roi=roi):
-                return segment.histogram_levels(block, roi)
-            case ReadHistogram(block=block, roi=roi, wanted=columns):
-                return segment.histogram(block, roi, columns)
-
-    def _size_of(self, wanted: ReadCounts | ReadHistogram) -> int:
-        segment = self.reader.segment(wanted.segment)
-        if isinstance(wanted, ReadCounts):
-            return segment.bytes_of_counts(wanted.block, wanted.wanted)
-        return segment.bytes_of_histogram(wanted.block, wanted.roi, wanted.wanted)
-
-
-_KINDS = {
-    Poll: "decide",
-    SizeOf: "read index",
-    ReadTiles: "read tiles",
-    ReadColumns: "read metadata",
-    ReadCounts: "read index",
-    ReadHistogramLevels: "read index",
-    ReadHistogram: "read index",
-}
+            with spent.on(kind_of(wanted)), interruptible(control.check):
+                answer = self.answers.of(wanted, control)
 
 
 class _Spent:

@@ -14,6 +14,7 @@ from masksearch_ray.errors import InputError
 
 __all__ = [
     "cache_limit",
+    "check_bytes",
     "check_choice",
     "check_flag",
     "check_function",
@@ -95,6 +96,13 @@ def cache_limit(given: object) -> int | None:
     wanted = "a whole number of bytes, 0 or more,"
     _check(_or_none(lambda n: _is_whole(n) and n >= 0), wanted, {name: given})
     return given if given is None else int(given)  # type: ignore[call-overload]
+
+
+def check_bytes(**given: object) -> None:
+    """Refuse what is no number of bytes; None passes."""
+    _check(
+        _or_none(lambda n: _is_whole(n) and n >= 0), "a whole number of bytes, 0 or more,", given
+    )
 
 
 def _check(holds: Callable[[Any], bool], wanted: str, given: Mapping[str, object]) -> None:

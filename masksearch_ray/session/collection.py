@@ -25,12 +25,13 @@ from masksearch_ray.runtime.coordinator import Coordinator
 from masksearch_ray.runtime.loads import segment_loads
 from masksearch_ray.runtime.types import CollectionSource, Pool, Runtime
 from masksearch_ray.session.arguments import check_flag
-from masksearch_ray.session.catalog import catalog_of, schema_of
+from masksearch_ray.session.catalog import schema_of
 from masksearch_ray.session.changes import Changes, values_of
+from masksearch_ray.session.prepared import Prepared
 from masksearch_ray.session.recorder import Origin, Recorder
 from masksearch_ray.session.result import Result
 from masksearch_ray.session.stats import explain_stats
-from masksearch_ray.sql import parse, render_expr
+from masksearch_ray.sql import render_expr
 from masksearch_ray.storage import Storage, open_storage
 
 __all__ = ["Collection"]
@@ -48,6 +49,7 @@ class Collection(Changes):
         pinned: bool = False,
         cache: str | None = None,
         cache_bytes: int | None = None,
+        pixel_bytes: int | None = None,
         owns_runtime: bool = True,
         on_query: Sink | None = None,
     ) -> None:
@@ -57,8 +59,10 @@ class Collection(Changes):
         self._pinned = pinned
         self._cache = cache
         self._cache_bytes = cache_bytes
+        self._pixel_bytes = pixel_bytes
         self._owns_runtime = owns_runtime
         self._on_query = on_query
+        self._prepared = Prepared()
         self._opening = threading.RLock()
         self._pool: Pool | None = None
         self._reader: CollectionReader | None = None
@@ -235,7 +239,7 @@ class Collection(Changes):
         origin = Origin(self.url, self.version, self._runtime, self._on_query)
         recorder = Recorder(text, params, origin, bounds=bounds)
         with recorder.failures():
-            query = parse(text, catalog_of(self._manifest, self.url), params, roi)
+            query = self._prepared.query(self._manifest, self.url, text, params, roi)
             pool, control = self._open_pool(timeout), QueryControl(timeout)
             plan = make_plan(query, use_index, pool.images_apart)
         coordinator = Coordinator(plan, pool, control, self.schema, recorder.query_id)
@@ -256,9 +260,8 @@ class Collection(Changes):
             if self._pool is None:
                 url, options = self._storage.describe()
                 loads = segment_loads(self._manifest)
-                source = CollectionSource(
-                    url, self.version, loads, options, self._cache, self._cache_bytes
-                )
+                kept = self._cache, self._cache_bytes, self._pixel_bytes
+                source = CollectionSource(url, self.version, loads, options, *kept)
                 self._pool = self._runtime.pool(source)
             return self._pool
 

@@ -15,6 +15,7 @@ from masksearch_ray.runtime.factory import open_runtime
 from masksearch_ray.runtime.types import Runtime
 from masksearch_ray.session.arguments import (
     cache_limit,
+    check_bytes,
     check_choice,
     check_function,
     check_mapping,
@@ -115,6 +116,7 @@ def open(
     keep_alive: float | None = None,
     workers: int | None = None,
     memory: int | None = None,
+    pixel_bytes: int | None = None,
 ) -> Collection:
     """Open a collection.
 
@@ -150,6 +152,10 @@ def open(
         collection has segments. By default one for each CPU that the cluster has now.
     memory : int, optional
         Bytes of memory to ask Ray for, for each worker. By default none are asked for.
+    pixel_bytes : int, optional
+        Bytes of decoded pixels that each process keeps in memory, 0 for none: queries that doubt
+        the same pixels then don't read them again. By default a 32nd of the machine's memory, at
+        most 512 MiB.
 
     Returns
     -------
@@ -167,6 +173,7 @@ def open(
     check_path(cache="" if cache is None else cache)
     options = dict(storage_options or {})
     check_function(on_query=on_query)
+    check_bytes(pixel_bytes=pixel_bytes)
     limit = cache_limit(cache_bytes)
     if version is not None and not isinstance(version, int):
         raise InputError(f"version = {version!r}: a whole number wanted")
@@ -180,5 +187,6 @@ def open(
         pinned=version is not None,
         cache=None if cache is None else fspath(cache),
         cache_bytes=limit,
+        pixel_bytes=pixel_bytes,
         on_query=on_query,
     )

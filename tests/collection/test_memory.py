@@ -66,7 +66,7 @@ def everything(opened: CollectionReader) -> list[Any]:
                 rows = np.arange(view.rows)
                 tiles = segment.tiles(view.block, rows, rows % view.grid.tiles)
                 found.append(tiles.tobytes())
-                assert opened.nbytes <= opened.recent.budget
+                assert opened.nbytes <= opened.recent.budget + opened.recent_pixels.budget
     return found
 
 
@@ -117,4 +117,5 @@ def test_queries_within_a_budget(
     monkeypatch.setattr(reader_module, "default_budget", lambda: memory)
     with ms.open(storage.url) as col:
         assert [col.sql(text).table for text in texts] == unbounded
-        assert col._open_reader().nbytes <= memory
+        reader = col._open_reader()
+        assert reader.nbytes <= memory + reader.recent_pixels.budget

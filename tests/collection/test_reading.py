@@ -10,6 +10,7 @@ import pytest
 
 from masksearch_ray.collection import append, open_manifest
 from masksearch_ray.collection.manifest import SegmentSizes
+from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.errors import InputError
 from masksearch_ray.model.grid import grid_for
 from masksearch_ray.storage import CountingStorage
@@ -81,6 +82,25 @@ def test_tiles_in_any_order_and_twice() -> None:
         x0, y0, x1, y1 = grid.tile_box(int(tile))
         assert np.array_equal(pixels[: y1 - y0, : x1 - x0], masks[row, y0:y1, x0:x1])
     assert len(segment.tiles(0, rows[:0], tiles[:0])) == 0
+
+
+@pytest.mark.parametrize("kept", [0, 3 * 64 * 64, 1 << 30])
+def test_tiles_stay_in_memory_as_far_as_there_is_room(kept: int) -> None:
+    storage, masks = empty(), random_masks(9, 128, 192)
+    append(storage, masks)
+    opened = CollectionReader(storage, open_manifest(storage), pixel_bytes=kept)
+    segment, random = opened.segment(0), np.random.default_rng(1)
+    tiles = grid_for(128, 192).tiles
+    for _ in range(20):
+        rows, chosen = random.integers(0, 9, 7), random.integers(0, tiles, 7)
+        for row, tile, pixels in zip(rows, chosen, segment.tiles(0, rows, chosen), strict=True):
+            x0, y0, x1, y1 = grid_for(128, 192).tile_box(int(tile))
+            assert np.array_equal(pixels, masks[row, y0:y1, x0:x1])
+        assert opened.recent_pixels.nbytes <= kept
+    before = segment.counter.totals.tiles
+    segment.tiles(0, rows, chosen)
+    again = segment.counter.totals.tiles - before
+    assert again == (7 if not kept else 0) or kept == 3 * 64 * 64
 
 
 def test_many_threads_may_read_one_segment() -> None:

@@ -45,7 +45,7 @@ class Shard:
                 return end.value
             if isinstance(wanted, ReadTiles):
                 self.batches += [(batch.rows, batch.tiles) for batch in wanted.batches]
-            answer = self.worker._answer(wanted, QueryControl())
+            answer = self.worker.answers.of(wanted, QueryControl())
 
     @property
     def tiles(self) -> int:

@@ -247,6 +247,12 @@ def test_tiles_of_aggregates_are_counted_exactly(
     for g in range(found.n):
         inside = (values[g] >= wanted.start) & (values[g] < wanted.stop) & marked[g]
         assert counts[g] == inside.sum()
+    if len({mask.dtype for mask in found.masks}) == 1:
+        together = np.stack(found.masks)  # for which there are compiled loops
+        again = count_aggregate_tiles(
+            kind, threshold, together, found.offsets, marked, wanted, found.domain
+        )
+        assert again.tolist() == counts.tolist()
 
 
 def test_the_mean_of_floats_is_rounded_once() -> None:

@@ -119,6 +119,7 @@ WRONG: dict[str, dict[str, tuple[Any, ...]]] = {
         "cache": NO_PATH,
         "on_query": (1, "x", ODD, []),
         "cache_bytes": (-1, 1.5, "x", ODD, [], ARRAY),
+        "pixel_bytes": (-1, 1.5, "x", ODD, [], ARRAY),
         "keep_alive": (60.0, -1, "x", ODD, [], float("nan")),
         "workers": (2, 0, -1, 1.5, "x", ODD, []),
         "memory": (1 << 30, 0, -1, 1.5, "x", ODD, []),
@@ -137,7 +138,17 @@ WRONG: dict[str, dict[str, tuple[Any, ...]]] = {
 _NAMED = {
     *("on", "images", "columns", "storage_options", "progress", "column", "key", "shape", "dtype"),
     *("name", "threads", "bins", "keep_versions", "older_than", "timeout", "use_index", "scaled"),
-    *("cache", "cache_bytes", "on_query", "version", "domain", "nan", "cell", "params"),
+    *(
+        "cache",
+        "cache_bytes",
+        "pixel_bytes",
+        "on_query",
+        "version",
+        "domain",
+        "nan",
+        "cell",
+        "params",
+    ),
     "cluster_by",
 }
 

@@ -60,7 +60,8 @@ def shards_of(source: CollectionSource, cut: Sequence[Sequence[int]]) -> list[Sh
     bare = replace(source, segments=())
     # Hashed, because options may hold secrets and keys are shown.
     options = sorted((name, repr(value)) for name, value in source.options.items())
-    whole = _hash(source.url, source.version, source.cache, source.cache_bytes, options)
+    caches = source.cache, source.cache_bytes, source.pixel_bytes
+    whole = _hash(source.url, source.version, *caches, options)
     return [
         Shard(
             shard_label(number + 1, len(cut), source.url),

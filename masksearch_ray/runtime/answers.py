@@ -1,0 +1,129 @@
+"""Answers to what execution asks for, read from the segments of a collection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+from masksearch_ray.collection.reader import CollectionReader, SegmentReader
+from masksearch_ray.execute.columns import Boxes, boxes_of, interval_of
+from masksearch_ray.execute.interval import Interval
+from masksearch_ray.index.region import Region, resolve
+from masksearch_ray.model.query import roi_columns
+from masksearch_ray.model.shard import (
+    Poll,
+    ReadColumns,
+    ReadCounts,
+    ReadHistogram,
+    ReadHistogramLevels,
+    ReadRegion,
+    ReadTiles,
+    ReadValues,
+    Request,
+    SizeOf,
+    Together,
+)
+from masksearch_ray.runtime.control import Watch
+
+__all__ = ["Answers", "kind_of"]
+
+_KINDS = {
+    Poll: "decide",
+    SizeOf: "read index",
+    ReadTiles: "read tiles",
+    ReadColumns: "read metadata",
+    ReadValues: "read metadata",
+    ReadRegion: "read metadata",
+    ReadCounts: "read index",
+    ReadHistogramLevels: "read index",
+    ReadHistogram: "read index",
+}
+
+
+def kind_of(wanted: Request) -> str:
+    """Say what kind of work it is to answer a request, as stages are named in statistics."""
+    while isinstance(wanted, Together):
+        if not wanted.wanted:
+            return "decide"
+        wanted = wanted.wanted[0]
+    return _KINDS[type(wanted)]
+
+
+class Answers:
+    """Answers requests; what was read is kept in memory. May be used by several threads.
+
+    Parameters
+    ----------
+    reader : CollectionReader
+    """
+
+    def __init__(self, reader: CollectionReader) -> None:
+        self._reader = reader
+
+    def of(self, wanted: Request, control: Watch) -> Any:
+        """Answer a request; see `masksearch_ray.model.shard` for what each is answered by."""
+        match wanted:
+            case Together(wanted=several):
+                return [self.of(one, control) for one in several]
+            case Poll():
+                return control.threshold
+            case SizeOf(wanted=one):
+                return self._size_of(one)
+            case ReadTiles(batches=batches):
+                segment = self._reader.segment
+                return [segment(b.segment).tiles(b.block, b.rows, b.tiles) for b in batches]
+        return self._of_segment(self._reader.segment(wanted.segment), wanted)
+
+    def _of_segment(self, segment: SegmentReader, wanted: Any) -> Any:
+        match wanted:
+            case ReadColumns(names=names):
+                return segment.metadata(names)
+            case ReadValues():
+                return self._values(segment, wanted)
+            case ReadRegion():
+                return self._region(segment, wanted)
+            case ReadCounts(block=block, wanted=levels):
+                return segment.counts(block, levels)
+            case ReadHistogramLevels(block=block, roi=roi):
+                return segment.histogram_levels(block, roi)
+            case ReadHistogram(block=block, roi=roi, wanted=columns):
+                return segment.histogram(block, roi, columns)
+
+    def _size_of(self, wanted: ReadCounts | ReadHistogram) -> int:
+        segment = self._reader.segment(wanted.segment)
+        if isinstance(wanted, ReadCounts):
+            return segment.bytes_of_counts(wanted.block, wanted.wanted)
+        return segment.bytes_of_histogram(wanted.block, wanted.roi, wanted.wanted)
+
+    def _values(self, segment: SegmentReader, wanted: ReadValues) -> Interval:
+        key = (segment.entry.id, wanted)
+        held: Interval | None = self._reader.recent.get(key)
+        if held is None:
+            held = interval_of(segment.metadata((wanted.name,)).column(0), wanted.type)
+            arrays = _frozen(held.lower, held.upper, held.maybe_null, held.surely_null)
+            self._reader.recent.put(key, held, arrays)
+        return held
+
+    def _region(self, segment: SegmentReader, wanted: ReadRegion) -> Region:
+        key = (segment.entry.id, wanted)
+        held: Region | None = self._reader.recent.get(key)
+        if held is None:
+            view = segment.blocks[wanted.block]
+            boxes: Boxes | None = None
+            for name in roi_columns(wanted.roi):
+                column = segment.metadata((name,)).column(0)
+                whole = len(column) == view.rows
+                boxes = boxes_of(column if whole else column.take(view.ordinals))
+            held = resolve(wanted.roi, view.grid, view.rows, boxes)
+            self._reader.recent.put(key, held, held.nbytes)
+        return held
+
+
+def _frozen(*arrays: npt.NDArray[Any]) -> int:
+    """Bytes of arrays, each counted once; they are shared, and written to no more."""
+    distinct = {id(array): array for array in arrays}.values()
+    for array in distinct:
+        array.flags.writeable = False
+    # What an object refers to is not counted; texts of a column are often the same few.
+    return sum(array.nbytes for array in distinct)
