@@ -99,6 +99,32 @@ def test_large_cells(dtype: str) -> None:
         assert counts[0].max() == min(cell, 600) * 3
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8"])
+@pytest.mark.parametrize("levels", [1, 4, 6, 25])
+@pytest.mark.parametrize(
+    ("cell", "height", "width"),
+    [(32, 64, 96), (32, 70, 45), (64, 64, 128), (64, 1, 1), (96, 100, 250), (288, 600, 300)],
+)
+def test_cells_of_bytes(dtype: str, levels: int, cell: int, height: int, width: int) -> None:
+    rng = np.random.default_rng(levels)
+    n = 3 if cell == 288 else 35
+    # Cells of one value, of few values and of all; cut-offs at all of these and in any order.
+    middle = rng.integers(0, 256, (n, -(-height // cell), -(-width // cell)))
+    spread = rng.choice([0, 3, 300], middle.shape)
+    low, high = ((middle + sign * spread).clip(0, 255) for sign in (-1, 1))
+    ends = (np.repeat(np.repeat(x, cell, 1), cell, 2)[:, :height, :width] for x in (low, high))
+    masks: Pixels = rng.integers(next(ends), next(ends), endpoint=True).astype(np.uint8)
+    cuts = rng.permutation([0, 255, 256, *rng.choice(masks.ravel(), levels)])[:levels]
+    if dtype == "bool":
+        masks, cuts = masks > 127, cuts % 3
+    counts = count_cells(masks.astype(dtype), cuts.astype(float), cell)
+    corners = product(range(0, height, cell), range(0, width, cell))
+    for c, (y, x) in enumerate(corners):
+        part = masks[:, y : y + cell, x : x + cell]
+        expected = [(part >= cut).sum((1, 2)) for cut in cuts]
+        assert (counts[:, c] == expected).all()
+
+
 def test_views_are_counted() -> None:
     masks = noise("uint8", (4, 12, 14), 1)[::2, ::-1, ::3]
     counts = count_cells(masks, np.array([100.0]), 4)
