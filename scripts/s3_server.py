@@ -13,6 +13,7 @@ at the start are ever ended.
 from __future__ import annotations
 
 import argparse
+import errno
 import fcntl
 import hashlib
 import hmac
@@ -45,6 +46,7 @@ REGION = "us-east-1"
 BUCKET = "masksearch"
 USER = "masksearch"
 PATIENCE = 120.0  # seconds until a daemon that does not come up is given up
+ADMIN_TRIES = 5
 CONFIG = Path(__file__).with_suffix(".conf")
 
 
@@ -175,7 +177,20 @@ class Server:
         return users
 
     def _admin(self, *arguments: str) -> None:
-        self.run("radosgw-admin", *arguments)
+        """Let radosgw-admin make something; it now and then aborts on a busy machine."""
+        for _ in range(ADMIN_TRIES):
+            done = subprocess.run(
+                self.command("radosgw-admin", *arguments),
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+            )
+            # What an aborted one has made already is there.
+            if done.returncode in (0, errno.EEXIST):
+                return
+            if done.returncode > 0 and done.returncode != 128 + signal.SIGABRT:
+                break
+        raise ServerError(f"radosgw-admin {arguments[0]} failed: {done.stderr.strip()[-2000:]}")
 
     def _make_bucket(self, port: int, users: dict[str, str]) -> None:
         """Make the first bucket here: it takes the gateway seconds."""

@@ -120,8 +120,9 @@ class IndexFile:
             missing = {
                 level: cells[~levels[level].loaded[cells]] for level, cells in wanted.items()
             }
-            frames = part.frames_of(missing)
-            reread(lambda: self._load(part, frames, levels))
+            if any(len(cells) for cells in missing.values()):
+                frames = part.frames_of(missing)
+                reread(lambda: self._load(part, frames, levels))
             return {level: levels[level].counts for level in wanted}
 
     def bytes_of(self, part: Part, wanted: Mapping[int, npt.NDArray[Any]]) -> int:

@@ -66,11 +66,12 @@ class Interval:
     @classmethod
     def constant(cls, value: Any, type_: Type, n: int) -> Interval:
         """One value for all N; None is NULL."""
-        null = np.broadcast_to(np.bool_(value is None), (n,))
+        null = np.zeros(n, np.bool_)
+        if value is None:
+            null[:] = True
         held = _NEUTRAL.get(type_) if value is None else value
-        one = np.empty(1, _constant_dtype(type_, held))
-        one[0] = held
-        values = np.broadcast_to(one[0:1], (n,)) if n != 1 else one
+        values = np.empty(n, _constant_dtype(type_, held))
+        values.fill(held)
         return cls(type_, values, values, null, null)
 
     @classmethod

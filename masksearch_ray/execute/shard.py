@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -166,18 +167,18 @@ class ShardQuery:
 
     # -- items --------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def _ranking(self) -> Ranking:
         query = self.query
         if query.group_by is None:
             return Ranking(self._pixel_where, query.order_by)
         return Ranking(query.having, query.order_by)
 
-    @property
+    @cached_property
     def _row_ranking(self) -> Ranking:
         return Ranking(self._pixel_where, ())
 
-    @property
+    @cached_property
     def _pixel_where(self) -> Expr | None:
         return _all_of([part for part in conjuncts(self.query.where) if _of_pixels(part)])
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from masksearch_ray.kernels.doubt import choose_half
+
 __all__ = ["Tally", "choose_tiles"]
 
 Counts = npt.NDArray[np.int64]
@@ -64,12 +66,7 @@ def choose_tiles(doubt: Counts, pending: npt.NDArray[np.bool_]) -> tuple[Counts,
     rows, tiles : numpy.ndarray
         int64 ``(n,)`` each, ordered by row, then tile.
     """
-    left = np.where(pending[:, None], doubt, 0)
-    order = np.argsort(-left, axis=1, kind="stable")
-    ranked = np.take_along_axis(left, order, axis=1)
-    before = np.cumsum(ranked, axis=1) - ranked
-    take = (ranked > 0) & (2 * before < left.sum(axis=1, keepdims=True))
-    chosen = np.zeros(left.shape, np.bool_)
-    np.put_along_axis(chosen, order, take, axis=1)
+    chosen = np.zeros(doubt.shape, np.bool_)
+    choose_half(doubt, pending, chosen)
     rows, tiles = np.nonzero(chosen)
     return rows, tiles

@@ -36,6 +36,7 @@ def comparable(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return pixels
 
 
+@lru_cache(maxsize=1024)
 def comparable_cut(cut: float, dtype: np.dtype[Any]) -> Any | None:
     """Cut-off for `comparable` pixels: ``stored >= cut`` iff ``comparable(stored) >= result``.
 

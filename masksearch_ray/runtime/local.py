@@ -6,8 +6,11 @@ import os
 import platform
 import queue
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
+from threading import Thread
 
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.errors import QueryCancelledError
@@ -23,6 +26,8 @@ from masksearch_ray.runtime.types import CollectionSource, ShardTask
 from masksearch_ray.runtime.worker import Place, Worker
 
 __all__ = ["LocalPool", "LocalRuntime"]
+
+_PATIENCE = 0.002  # seconds that a stage runs in the caller's thread before others help
 
 
 class LocalPool:
@@ -61,36 +66,26 @@ class LocalPool:
     def send(
         self, tasks: Mapping[int, ShardTask], control: QueryControl
     ) -> Iterator[tuple[int, Partial]]:
-        """Run a stage on shards, one thread each; a single one runs in the caller's."""
-        if len(tasks) == 1:
-            ((shard, task),) = tasks.items()
-            for found in self._run(shard, task, control):
-                yield shard, found
-            return
-        yield from self._threads(tasks, control)
+        """Run a stage on shards, in the caller's thread as long as they are quick.
 
-    def _threads(
-        self, tasks: Mapping[int, ShardTask], control: QueryControl
-    ) -> Iterator[tuple[int, Partial]]:
+        Short work takes longest in several threads: they wait for each other at every step.
+        """
         # The bound holds shards back while the reader of the answer is slower than they are.
         ready: queue.Queue[tuple[int, Partial | BaseException | None]] = queue.Queue(64)
-        stop = _StageWatch(control)
-        threads = [
-            threading.Thread(target=self._work, args=(s, task, stop, ready), daemon=True)
-            for s, task in tasks.items()
-        ]
-        for thread in threads:
-            thread.start()
-        left = len(threads)
+        stop, waiting, threads = _StageWatch(control), deque(tasks.items()), list[Thread]()
+
+        def help_out() -> None:
+            while waiting:
+                arguments = (*waiting.popleft(), stop, ready)
+                threads.append(Thread(target=self._work, args=arguments, daemon=True))
+                threads[-1].start()
+
         try:
-            while left:
-                shard, found = ready.get()
-                if isinstance(found, BaseException):
-                    raise found
-                if found is None:
-                    left -= 1
-                else:
+            while waiting:
+                shard, task = waiting.popleft()
+                for found in self._run(shard, task, _Patient(stop, help_out)):
                     yield shard, found
+            yield from _partials(ready, len(threads))
         finally:
             stop.halt()
             while any(thread.is_alive() for thread in threads):
@@ -154,6 +149,45 @@ class _StageWatch:
     def step(self) -> None:
         """Do as `check`."""
         self.check()
+
+
+class _Patient:
+    """A stage's control that calls for help, once, if the stage takes long."""
+
+    def __init__(self, control: _StageWatch, help_out: Callable[[], None]) -> None:
+        self._control = control
+        self._help_out: Callable[[], None] | None = help_out
+        self._began = time.perf_counter()
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """Best threshold known."""
+        return self._control.threshold
+
+    def check(self) -> None:
+        """Stop here if the query or the stage is to stop."""
+        self._control.check()
+
+    def step(self) -> None:
+        """Do as `check`; have others do what waits, if this has gone on for long."""
+        self._control.check()
+        if self._help_out is not None and time.perf_counter() - self._began > _PATIENCE:
+            self._help_out()
+            self._help_out = None
+
+
+def _partials(
+    ready: queue.Queue[tuple[int, Partial | BaseException | None]], threads: int
+) -> Iterator[tuple[int, Partial]]:
+    """What threads have found and find, until all have ended."""
+    while threads:
+        shard, found = ready.get()
+        if isinstance(found, BaseException):
+            raise found
+        if found is None:
+            threads -= 1
+        else:
+            yield shard, found
 
 
 def _drain(ready: queue.Queue[tuple[int, Partial | BaseException | None]]) -> None:

@@ -78,8 +78,9 @@ class Worker:
         """Run one stage; yields its partials, a `Finished` last."""
         began = time.perf_counter()
         spent = _Spent(f"query {task.query_id[:8]}, {self.place.shard}".rstrip(", "))
-        with spent.on("read metadata"), interruptible(control.check):
+        with spent.measured(), interruptible(control.check):
             query = self._query(task)
+        spent.add("read metadata", began)
         before = query.stats()
         yield from self._drive(query.run(task.stage), control, spent)
         after = query.stats()
@@ -144,21 +145,35 @@ class Worker:
         control: Watch,
         spent: _Spent,
     ) -> Iterator[Partial]:
+        while (found := self._advance(steps, control, spent)) is not None:
+            yield found.partial
+
+    def _advance(
+        self,
+        steps: Generator[Request | Emit, Any, None],
+        control: Watch,
+        spent: _Spent,
+    ) -> Emit | None:
+        """Go on to the next partial; None at the end."""
         answer: Any = None
-        while True:
-            control.step()
-            try:
-                with spent.on("decide"):
+        # Indexing masks in place may take long: it is stopped as the query is.
+        with spent.measured(), interruptible(control.check):
+            while True:
+                control.step()
+                began = time.perf_counter()
+                try:
                     wanted = steps.send(answer)
-            except StopIteration:
-                return
-            if isinstance(wanted, Emit):
-                yield wanted.partial
-                answer = None
-                continue
-            # Indexing masks in place may take long: it is stopped as the query is.
-            with spent.on(kind_of(wanted)), interruptible(control.check):
-                answer = self.answers.of(wanted, control)
+                except StopIteration:
+                    return None
+                finally:
+                    spent.add("decide", began)
+                if isinstance(wanted, Emit):
+                    return wanted
+                began = time.perf_counter()
+                try:
+                    answer = self.answers.of(wanted, control)
+                finally:
+                    spent.add(kind_of(wanted), began)
 
 
 class _Spent:
@@ -179,12 +194,15 @@ class _Spent:
         self.bytes = 0
 
     @contextmanager
-    def on(self, kind: str) -> Iterator[None]:
-        """Measure a piece of work, which is done by one thread."""
-        began, read = time.perf_counter(), bytes_read_here()
+    def measured(self) -> Iterator[None]:
+        """Count what is read here, by one thread."""
+        read = bytes_read_here()
         try:
             with metered(self.meter), about(self.what):
                 yield
         finally:
-            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
             self.bytes += bytes_read_here() - read
+
+    def add(self, kind: str, began: float) -> None:
+        """Add the time since then to that of a kind of work."""
+        self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began

@@ -33,6 +33,15 @@ def test_the_fewest_tiles_with_half_of_the_doubt_are_read(
         assert 2 * sum(read[:-1]) < sum(left)
 
 
+def test_many_tiles_in_doubt_are_chosen_as_few_are() -> None:
+    doubt = np.random.default_rng(0).integers(0, 50, (4, 300))
+    rows, tiles = choose_tiles(doubt, np.ones(4, np.bool_))
+    for row, left in enumerate(doubt):
+        order = np.argsort(-left, kind="stable")
+        before = np.cumsum(left[order]) - left[order]
+        assert tiles[rows == row].tolist() == sorted(order[2 * before < left.sum()].tolist())
+
+
 @given(DOUBTS, st.data())
 def test_reading_tiles_leads_to_the_count_in_few_rounds(
     width: np.ndarray, data: st.DataObject
