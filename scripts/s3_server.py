@@ -46,7 +46,6 @@ REGION = "us-east-1"
 BUCKET = "masksearch"
 USER = "masksearch"
 PATIENCE = 120.0  # seconds until a daemon that does not come up is given up
-ADMIN_TRIES = 5
 CONFIG = Path(__file__).with_suffix(".conf")
 
 
@@ -104,14 +103,18 @@ class Server:
         """Command line of one of Ceph's programs."""
         return [program, "--conf", str(self.config), *arguments]
 
-    def run(self, program: str, *arguments: str) -> str:
-        """Run one of Ceph's programs to its end and return what it says."""
-        done = subprocess.run(
-            self.command(program, *arguments), capture_output=True, text=True, timeout=PATIENCE
-        )
-        if done.returncode:
-            raise ServerError(f"{program} {arguments[0]} failed: {done.stderr.strip()[-2000:]}")
-        return done.stdout
+    def run(
+        self, program: str, *arguments: str, fine: tuple[int, ...] = (0,), tries: int = 1
+    ) -> str:
+        """Run one of Ceph's programs to its end, again where it aborts; give what it says."""
+        for _ in range(tries):
+            command = self.command(program, *arguments)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+            if done.returncode in fine:
+                return done.stdout
+            if done.returncode not in (-signal.SIGABRT, 128 + signal.SIGABRT):
+                break
+        raise ServerError(f"{program} {arguments[0]} failed: {done.stderr.strip()[-2000:]}")
 
     # ------------------------------------------------------------------------------- its parts
 
@@ -177,20 +180,8 @@ class Server:
         return users
 
     def _admin(self, *arguments: str) -> None:
-        """Let radosgw-admin make something; it now and then aborts on a busy machine."""
-        for _ in range(ADMIN_TRIES):
-            done = subprocess.run(
-                self.command("radosgw-admin", *arguments),
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE,
-            )
-            # What an aborted one has made already is there.
-            if done.returncode in (0, errno.EEXIST):
-                return
-            if done.returncode > 0 and done.returncode != 128 + signal.SIGABRT:
-                break
-        raise ServerError(f"radosgw-admin {arguments[0]} failed: {done.stderr.strip()[-2000:]}")
+        # It now and then aborts on a busy machine; what it has made until then is there.
+        self.run("radosgw-admin", *arguments, fine=(0, errno.EEXIST), tries=5)
 
     def _make_bucket(self, port: int, users: dict[str, str]) -> None:
         """Make the first bucket here: it takes the gateway seconds."""
