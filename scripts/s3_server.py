@@ -106,7 +106,7 @@ class Server:
     def run(
         self, program: str, *arguments: str, fine: tuple[int, ...] = (0,), tries: int = 1
     ) -> str:
-        """Run one of Ceph's programs to its end, again where it aborts; give what it says."""
+        """Run a program of Ceph's, again where it aborts, as radosgw-admin may after its work."""
         for _ in range(tries):
             command = self.command(program, *arguments)
             done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
@@ -180,7 +180,6 @@ class Server:
         return users
 
     def _admin(self, *arguments: str) -> None:
-        # It now and then aborts on a busy machine; what it has made until then is there.
         self.run("radosgw-admin", *arguments, fine=(0, errno.EEXIST), tries=5)
 
     def _make_bucket(self, port: int, users: dict[str, str]) -> None:
