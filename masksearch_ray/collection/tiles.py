@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.errors import DamagedError
-from masksearch_ray.index.tilecodec import crc32c, decode_tiles, encode_tile
+from masksearch_ray.index.tilecodec import crc32c, decode_tiles, encode_tiles
 from masksearch_ray.model.grid import Grid
 
 __all__ = ["TileCodec"]
@@ -37,7 +37,8 @@ class TileCodec:
         self.grid = grid
         self.dtype = np.dtype(dtype)
         self._boxes = [grid.tile_box(tile) for tile in range(grid.tiles)]
-        self._shapes = np.array([(y1 - y0, x1 - x0) for x0, y0, x1, y1 in self._boxes], np.int64)
+        self._places = np.array(self._boxes, np.int64)
+        self._shapes = self._places[:, [3, 2]] - self._places[:, [1, 0]]
         side = min(grid.tile, grid.height) * min(grid.tile, grid.width)
         longest = side * self.dtype.itemsize
         # zstd's bound on what it makes of bytes that cannot be compressed, and the checksum.
@@ -54,7 +55,7 @@ class TileCodec:
 
     def encode(self, mask: npt.NDArray[Any]) -> list[bytes]:
         """Tiles of a mask, in order, each with its checksum."""
-        return [encode_tile(mask[y0:y1, x0:x1]) for x0, y0, x1, y1 in self._boxes]
+        return encode_tiles(mask, self._places)
 
     def directory(
         self, offsets: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], segment: str

@@ -17,7 +17,7 @@ import zstandard
 
 from masksearch_ray.kernels.predict import predict, restore_tiles
 
-__all__ = ["compressor", "crc32c", "decode_tiles", "decompress", "encode_tile"]
+__all__ = ["compressor", "crc32c", "decode_tiles", "decompress", "encode_tile", "encode_tiles"]
 
 _LEVEL = 3
 _CRC_BYTES = 4
@@ -27,16 +27,31 @@ _TOGETHER = 64
 _own = threading.local()
 
 
-def encode_tile(pixels: npt.NDArray[Any]) -> bytes:
-    """Compress a tile without loss, NaN payloads and signs of zeros included.
+def encode_tiles(mask: npt.NDArray[Any], boxes: npt.NDArray[np.int64]) -> list[bytes]:
+    """Compress tiles of a mask without loss, NaN payloads and signs of zeros included.
 
     Parameters
     ----------
-    pixels : numpy.ndarray
-        Shape ``(h, w)``; bool, uint8, uint16, float16 or float32.
+    mask : numpy.ndarray
+        Shape ``(H, W)``; bool, uint8, uint16, float16 or float32.
+    boxes : numpy.ndarray
+        int64, shape ``(n, 4)``: x0, y0, x1, y1 of each tile, at least one.
     """
-    frame = compressor(_LEVEL).compress(predict(_sortable(pixels)).data)
-    return bytes(frame + crc32c(frame).to_bytes(_CRC_BYTES, "little"))
+    rests = predict(_sortable(mask), boxes)
+    sizes = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) * mask.dtype.itemsize
+    ends = np.cumsum(sizes).tolist()
+    parts: list[Any] = [rests.data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    # Together: threads that encode wait for each other once a mask, not once a tile.
+    found: Any = compressor(_LEVEL).multi_compress_to_buffer(parts)
+    frames = [found[i].tobytes() for i in range(len(found))]
+    checksum = google_crc32c.value
+    return [frame + checksum(frame).to_bytes(_CRC_BYTES, "little") for frame in frames]
+
+
+def encode_tile(pixels: npt.NDArray[Any]) -> bytes:
+    """Compress one tile; as `encode_tiles`."""
+    height, width = pixels.shape
+    return encode_tiles(pixels, np.array([[0, 0, width, height]]))[0]
 
 
 def decode_tiles(
@@ -45,12 +60,12 @@ def decode_tiles(
     dtype: str,
     tile: int,
 ) -> npt.NDArray[Any]:
-    """Undo `encode_tile` for some tiles.
+    """Undo `encode_tiles` for some tiles.
 
     Parameters
     ----------
     frames : sequence of bytes
-        As `encode_tile` gave them.
+        As `encode_tiles` gave them.
     shapes : sequence of (int, int), or numpy.ndarray
         Height and width of each tile, at most `tile`; int64, shape ``(n, 2)``.
     dtype : str

@@ -22,25 +22,30 @@ _FOUR_TIMES = np.uint64(0x0001000100010001)
 _BYTES, _BYTE, _HIGHEST = np.uint64(0xFF), np.uint64(8), np.uint64(48)
 
 
-def predict(pixels: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.uint8]:
-    """Remainders of a tile as bytes.
+def predict(
+    mask: npt.NDArray[np.unsignedinteger], boxes: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint8]:
+    """Remainders of tiles as bytes, one tile after the other.
 
     Parameters
     ----------
-    pixels : numpy.ndarray
-        uint8, uint16 or uint32, shape ``(h, w)``.
+    mask : numpy.ndarray
+        uint8, uint16 or uint32, shape ``(H, W)``.
+    boxes : numpy.ndarray
+        int64, shape ``(n, 4)``: x0, y0, x1, y1 of each tile.
 
     Returns
     -------
     numpy.ndarray
-        uint8, shape ``(h * w * itemsize,)``.
+        uint8, shape ``(pixels of all tiles * itemsize,)``.
     """
-    rest = np.empty(pixels.nbytes, np.uint8)
-    if pixels.itemsize == 1:
-        _predict_bytes(pixels, rest)
+    pixels = (boxes[:, 2] - boxes[:, 0]) @ (boxes[:, 3] - boxes[:, 1])
+    rests = np.empty(pixels * mask.itemsize, np.uint8)
+    if mask.itemsize == 1:
+        _predict_bytes(mask, boxes, rests)
     else:
-        _predict_planes(pixels, rest)
-    return rest
+        _predict_planes(mask, boxes, rests)
+    return rests
 
 
 def restore_tiles(
@@ -74,37 +79,44 @@ def restore_tiles(
 
 
 @numba.njit(cache=True, nogil=True)
-def _predict_bytes(pixels: Any, rest: Any) -> None:
-    height, width = pixels.shape
-    for y in range(height):
-        row, out = pixels[y], rest[y * width : (y + 1) * width]
-        above = pixels[max(0, y - 1)]
-        for x in range(1, width):
-            out[x] = row[x] - row[x - 1]
-        out[0] = row[0]
-        if y:
-            for x in range(1, width):
-                out[x] -= above[x] - above[x - 1]
-            out[0] -= above[0]
+def _predict_bytes(mask: Any, boxes: Any, rests: Any) -> None:
+    at = 0
+    for i in range(len(boxes)):
+        x0, y0, x1, y1 = boxes[i]
+        for y in range(y0, y1):
+            row, out = mask[y, x0:x1], rests[at : at + x1 - x0]
+            at += x1 - x0
+            if y == y0:
+                for x in range(1, len(row)):
+                    out[x] = row[x] - row[x - 1]
+                out[0] = row[0]
+            else:
+                above = mask[y - 1, x0:x1]
+                for x in range(1, len(row)):
+                    out[x] = row[x] - row[x - 1] - above[x] + above[x - 1]
+                out[0] = row[0] - above[0]
 
 
 @numba.njit(cache=True, nogil=True)
-def _predict_planes(pixels: Any, rest: Any) -> None:
-    height, width = pixels.shape
-    size, planes = height * width, pixels.itemsize
+def _predict_planes(mask: Any, boxes: Any, rests: Any) -> None:
+    at, planes = 0, mask.itemsize
     last = np.uint32(8 * planes - 1)
-    mask = np.uint32(0xFFFFFFFF) >> np.uint32(31 - last)
-    for y in range(height):
-        left = np.uint32(0)
-        for x in range(width):
-            here = np.uint32(pixels[y, x])
-            if y:
-                here -= np.uint32(pixels[y - 1, x])
-            step = (here - left) & mask
-            left = here
-            folded = (step << np.uint32(1)) ^ (np.uint32(0) - (step >> last))
-            for plane in range(planes):
-                rest[plane * size + y * width + x] = folded >> np.uint32(8 * plane)
+    bits = np.uint32(0xFFFFFFFF) >> np.uint32(31 - last)
+    for i in range(len(boxes)):
+        x0, y0, x1, y1 = boxes[i]
+        size = (y1 - y0) * (x1 - x0)
+        for y in range(y0, y1):
+            left, first = np.uint32(0), at + (y - y0) * (x1 - x0)
+            for x in range(x0, x1):
+                here = np.uint32(mask[y, x])
+                if y > y0:
+                    here -= np.uint32(mask[y - 1, x])
+                step = (here - left) & bits
+                left = here
+                folded = (step << np.uint32(1)) ^ (np.uint32(0) - (step >> last))
+                for plane in range(planes):
+                    rests[first + x - x0 + plane * size] = folded >> np.uint32(8 * plane)
+        at += planes * size
 
 
 @numba.njit(cache=True, nogil=True)

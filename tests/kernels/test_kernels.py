@@ -150,13 +150,26 @@ def test_tiles(data: st.DataObject, dtype: str) -> None:
     assert (count_in_bitmaps(pixels, bitmaps, lo, hi) == expected).all()
 
 
+def whole(mask: Pixels) -> npt.NDArray[np.int64]:
+    return np.array([[0, 0, mask.shape[1], mask.shape[0]]])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
+def test_tiles_of_a_mask_are_predicted_each_for_itself(dtype: str) -> None:
+    mask = noise("uint16", (9, 2 * 21), 5).view(dtype)[:, :21]
+    boxes = np.array([(0, 0, 21, 1), (3, 0, 19, 9), (20, 8, 21, 9), (0, 2, 7, 5)])
+    alone = [mask[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
+    expected = np.concatenate([predict(tile, whole(tile)) for tile in alone])
+    assert (predict(mask, boxes) == expected).all()
+
+
 @given(st.sampled_from(("uint8", "uint16", "uint32")), st.sampled_from((8, 9, 16)), st.data())
 def test_prediction_is_undone(dtype: str, side: int, data: st.DataObject) -> None:
     width = st.integers(1, side) | st.sampled_from((8, side))
     shapes = data.draw(st.lists(st.tuples(st.integers(1, side), width), min_size=1, max_size=4))
     tiles = [noise("uint16", (h, 2 * w), 31 * h + w).view(dtype)[:, :w] for h, w in shapes]
     tiles = [data.draw(hnp.arrays(dtype, tiles[0].shape)), *tiles[1:]]
-    rests = np.concatenate([predict(tile) for tile in tiles])
+    rests = np.concatenate([predict(tile, whole(tile)) for tile in tiles])
     back = np.full((len(tiles), side, side), 7, dtype)
     restore_tiles(rests, np.array(shapes), back)
     for tile, (height, width_of), found in zip(tiles, shapes, back, strict=True):
@@ -166,7 +179,8 @@ def test_prediction_is_undone(dtype: str, side: int, data: st.DataObject) -> Non
 
 def test_planes_are_predicted_exactly() -> None:
     y, x = np.mgrid[:6, :8].astype(np.uint16)
-    rest = predict(300 * y + 7 * x + 1000)
+    mask = 300 * y + 7 * x + 1000
+    rest = predict(mask, whole(mask))
     # Known from its neighbours everywhere but on the rim.
     assert not rest.reshape(2, 6, 8)[:, 1:, 1:].any()
 
