@@ -109,8 +109,8 @@ def run_scans(
 def _work(
     method: Method, masks: NDArray[np.uint8], dataset: Dataset, scan: Scan, threads: int
 ) -> Callable[[], Counts]:
-    boxes, cuts = np.ascontiguousarray(dataset.regions(scan.roi)), stored_range(scan.low, scan.high)
-    n = dataset.images
+    n, cuts = scan.images or dataset.images, stored_range(scan.low, scan.high)
+    boxes = np.ascontiguousarray(dataset.regions(scan.roi)[:n])
     if scan.kind == "pair":
         pairs = _numpy_pairs if method == "NumPy" else _numba_pairs
         return lambda: pairs(masks[:n], masks[n:], cuts, threads)

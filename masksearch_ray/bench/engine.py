@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,7 @@ from masksearch_ray.bench.timing import timed
 from masksearch_ray.model.progress import Progress, silent
 from masksearch_ray.session import Collection, Result, create, open
 
-__all__ = ["BOTH", "FIRST", "Opening", "Planned", "make_collection", "planned", "run_engine"]
-
-FIRST, BOTH = 2, 3
-"""Versions: the first model's masks only, and both models'."""
+__all__ = ["Opening", "Planned", "growth", "make_collection", "planned", "run_engine"]
 
 _WRITERS = ("collection", "index", "kernels", "model", "storage")
 
@@ -75,11 +73,18 @@ def planned(lines: str) -> Planned:
     return Planned(*(int((number or "0").replace(",", "")) for number in found.groups()))
 
 
+def growth(images: int) -> dict[int, int]:
+    """Versions of the collection that hold the first so many images' masks of one model."""
+    sizes = [size for size in (1000, 3000, 10_000) if size < images]
+    return {size: 2 + at for at, size in enumerate([*sizes, images])}
+
+
 def make_collection(dataset: Dataset, progress: Progress = silent) -> str:
     """Ingest the masks with the default index, unless the same code has done so before.
 
     ``object_box`` has a ROI histogram, as box columns have by default; ``plain_box`` holds the
-    same boxes and has none. Version `FIRST` holds the first model's masks, `BOTH` all.
+    same boxes and has none. Versions hold more and more of the first model's masks, see `growth`;
+    the last one holds all masks of both.
 
     Parameters
     ----------
@@ -102,14 +107,15 @@ def make_collection(dataset: Dataset, progress: Progress = silent) -> str:
     began = time.perf_counter()
     with create(folder, rois=["full_image", "object_box"]) as collection:
         for model in (1, 2):
-            rows = slice((model - 1) * dataset.images, model * dataset.images)
-            columns = {
-                "image_id": np.arange(dataset.images),
-                "model_id": np.full(dataset.images, model),
-                "object_box": list(boxes),
-                "plain_box": list(boxes),
-            }
-            collection.append(masks[rows], columns, progress=progress)
+            for start, stop in pairwise([0, *growth(dataset.images)]):
+                columns = {
+                    "image_id": np.arange(start, stop),
+                    "model_id": np.full(stop - start, model),
+                    "object_box": list(boxes[start:stop]),
+                    "plain_box": list(boxes[start:stop]),
+                }
+                first = (model - 1) * dataset.images
+                collection.append(masks[first + start : first + stop], columns, progress=progress)
     mark.write_text(f"{time.perf_counter() - began}\n", encoding="utf-8")
     return str(folder)
 

@@ -19,13 +19,20 @@ __all__ = [
     "Scan",
     "decided",
     "filters",
+    "ious",
+    "means",
     "threshold",
+    "tops",
 ]
 
 RANGES = ((0.6, 1.0), (0.8, 1.0), (0.2, 0.4))
 SELECTED = (0.001, 0.01, 0.1, 0.5)
 """Shares of the masks that thresholds are to keep."""
 K = 25
+_ORDERS: tuple[tuple[str, Literal["greatest", "smallest"]], ...] = (
+    ("DESC", "greatest"),
+    ("ASC", "smallest"),
+)
 
 Ids = NDArray[np.int64]
 Values = NDArray[Any]
@@ -44,12 +51,15 @@ class Scan:
     kind : {"first", "sum", "pair"}
         Of the first model's masks; of both models' and their sums; of the lesser and the greater
         pixel of both.
+    images : int, optional
+        The first so many alone.
     """
 
     roi: str
     low: float
     high: float
     kind: Literal["first", "sum", "pair"] = "first"
+    images: int | None = None
 
     def values(self, counts: NDArray[np.int64]) -> Values:
         """What is compared: counts, or for pairs ``(N, 2)`` their ratio, NaN where none is."""
@@ -62,7 +72,7 @@ class Scan:
 
     def pixels(self, dataset: Dataset) -> int:
         """Pixels that it must look at, of one byte each."""
-        x0, y0, x1, y1 = dataset.regions(self.roi).astype(np.int64).T
+        x0, y0, x1, y1 = dataset.regions(self.roi)[: self.images].astype(np.int64).T
         each = int(((x1 - x0) * (y1 - y0)).sum())
         return each if self.kind == "first" else 2 * each
 
@@ -125,6 +135,7 @@ def filters(
     ranges: tuple[tuple[float, float], ...] = RANGES,
     shares: tuple[float, ...] = SELECTED,
     column: str = "object_box",
+    images: int | None = None,
 ) -> list[Question]:
     """Ask for the first model's masks with more than so many pixels in a range.
 
@@ -137,11 +148,13 @@ def filters(
         Of the masks, that the thresholds are to keep.
     column : str
         Of the objects' boxes.
+    images : int, optional
+        The first so many alone.
     """
     found = []
     for roi in rois:
         for low, high in ranges:
-            counts = dataset.counts(roi, low, high)
+            counts = dataset.counts(roi, low, high)[:images]
             for share in shares:
                 least = threshold(counts, share)
                 answer = decided("above", counts, least)
@@ -150,7 +163,7 @@ def filters(
                     Question(
                         f"{roi} ROI, ({low}, {high}), {100 * share:g} %",
                         f"SELECT mask_id FROM masks WHERE {term} > {least}",
-                        Scan(roi, low, high),
+                        Scan(roi, low, high, "first", images),
                         "above",
                         answer,
                         least,
@@ -158,6 +171,88 @@ def filters(
                         float((counts == least).mean()),
                     )
                 )
+    return found
+
+
+def tops(
+    dataset: Dataset,
+    rois: tuple[str, ...] = ("object",),
+    ranges: tuple[tuple[float, float], ...] = RANGES,
+    column: str = "object_box",
+) -> list[Question]:
+    """Ask for the first model's masks with the most and the fewest pixels in a range."""
+    found = []
+    for roi in rois:
+        for low, high in ranges:
+            counts = dataset.counts(roi, low, high)
+            term = f"CP(mask, {_sql_of(roi, dataset, column)}, ({low}, {high}))"
+            for order, decide in _ORDERS:
+                found.append(
+                    Question(
+                        f"top {K}, {roi} ROI, ({low}, {high}), {order}",
+                        f"SELECT mask_id FROM masks ORDER BY {term} {order} LIMIT {K}",
+                        Scan(roi, low, high),
+                        decide,
+                        decided(decide, counts, 0),
+                    )
+                )
+    return found
+
+
+def means(dataset: Dataset, values: tuple[float, float] = (0.8, 1.0)) -> list[Question]:
+    """Ask for the images whose masks of both models have the most and the fewest on average."""
+    low, high = values
+    sums = sum(dataset.counts("object", low, high, model) for model in (1, 2))
+    term = f"AVG(CP(mask, object_box, ({low}, {high})))"
+    return [
+        Question(
+            f"top {K} of the mean of two models, object ROI, ({low}, {high}), {order}",
+            f"SELECT image_id, {term} AS s FROM masks GROUP BY image_id ORDER BY s {order} "
+            f"LIMIT {K}",
+            Scan("object", low, high, "sum"),
+            decide,
+            decided(decide, np.asarray(sums), 0),
+        )
+        for order, decide in _ORDERS
+    ]
+
+
+def ious(
+    dataset: Dataset, values: tuple[float, float] = (0.6, 1.0), share: float = 0.01
+) -> list[Question]:
+    """Ask where two models agree most and least, and most by a threshold."""
+    low, high = values
+    scan = Scan("full", low, high, "pair")
+    ratios = scan.values(np.stack(dataset.pair_counts(low, high), axis=1))
+    term = " / ".join(
+        f"CP({join}(mask), full_image, ({low}, {high}))" for join in ("intersect", "union")
+    )
+    head = f"SELECT image_id, {term} AS iou FROM masks GROUP BY image_id"
+    found = [
+        Question(
+            f"IoU of two models, ({low}, {high}), top {K} {order}",
+            f"{head} ORDER BY iou {order} LIMIT {K}",
+            scan,
+            decide,
+            decided(decide, ratios, 0),
+        )
+        for order, decide in _ORDERS
+    ]
+    known = ratios[~np.isnan(ratios)]
+    least = round(float(np.quantile(known, 1 - share)), 6) if len(known) else 0.0
+    answer = decided("above", ratios, least)
+    found.append(
+        Question(
+            f"IoU of two models, ({low}, {high}), filter, {100 * share:g} %",
+            f"{head} HAVING iou > {least:.6f}",
+            scan,
+            "above",
+            answer,
+            least,
+            len(answer) / len(ratios),
+            float((ratios == least).mean()),
+        )
+    )
     return found
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
+_ALL = 22_275
+
 Images = Annotated[
     int, typer.Option("--images", metavar="N", min=1, help="Images, of two masks each.")
 ]
@@ -58,7 +60,7 @@ def add_to(app: typer.Typer) -> None:
 def bench(
     only: Only,
     storage_option: StorageOption,
-    images: Images = 22_275,
+    images: Images = _ALL,
     side: Side = 448,
     repeats: Repeats = 15,
     seed: Seed = 0,
@@ -85,6 +87,8 @@ def bench(
         folder=folder or _cache(),
         dataset=DatasetOptions(images, side, seed),
         repeats=repeats,
+        drawn=max(1, 200_000 * min(images, _ALL) // _ALL),
+        bounded=max(1, 2_662_334 * min(images, _ALL) // _ALL),
         ray=ray,
         store=store,
         storage_options=named_values(storage_option, "--storage-option"),

@@ -14,6 +14,7 @@ from masksearch_ray.bench.alternatives import numpy_counts, stored_range
 from masksearch_ray.bench.apart import MemoryWatch, apart, own_memory
 from masksearch_ray.bench.contenders import run_scans
 from masksearch_ray.bench.dataset import ROIS, Dataset, DatasetOptions, make_dataset
+from masksearch_ray.bench.minimum import must_verify
 from masksearch_ray.bench.questions import RANGES, filters
 from masksearch_ray.bench.suite import SECTIONS, SuiteOptions, SuiteReport, run_suite, write_report
 from masksearch_ray.errors import FailedError, InputError
@@ -30,7 +31,14 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def report(dataset: Dataset) -> SuiteReport:
     options = SuiteOptions(
-        dataset.folder.parent, TINY, repeats=2, ray=False, copied=1 << 16, processes=False
+        dataset.folder.parent,
+        TINY,
+        repeats=2,
+        ray=False,
+        copied=1 << 16,
+        processes=False,
+        drawn=70,
+        bounded=900,
     )
     return run_suite(options)
 
@@ -155,12 +163,33 @@ def test_every_place_of_the_document_is_filled_in(report: SuiteReport, tmp_path:
     assert between.sub("", written) == between.sub("", text)
 
 
+@pytest.mark.parametrize("descending", [False, True])
+def test_rows_that_must_be_verified(descending: bool) -> None:
+    chance = np.random.default_rng(5)
+    for _ in range(60):
+        n, k = int(chance.integers(1, 8)), int(chance.integers(1, 4))
+        exact = chance.integers(0, 5, n)
+        lower = exact - chance.integers(0, 3, n)
+        upper = exact + chance.integers(0, 3, n)
+        # By hand: every value that the bounds allow a row, all others being known.
+        open_rows = 0
+        for row in range(n):
+            answers = set()
+            for value in range(lower[row], upper[row] + 1):
+                values = exact.copy()
+                values[row] = value
+                keys = -values if descending else values
+                answers.add(tuple(np.lexsort([np.arange(n), keys])[:k].tolist()))
+            open_rows += len(answers) > 1
+        assert must_verify(lower, upper, exact, k, descending) == open_rows
+
+
 def test_a_document_or_section_that_is_not_there_is_refused(
     report: SuiteReport, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="no such file"):
         write_report(report, tmp_path)
-    with pytest.raises(InputError, match="no section 'filters': machine, filter"):
+    with pytest.raises(InputError, match="no section 'filters': machine, bounds"):
         run_suite(SuiteOptions(tmp_path), ["filters"])
     for wrong in ({"images": 0}, {"side": 8}):
         with pytest.raises(InputError):

@@ -7,9 +7,16 @@ from dataclasses import replace
 
 from masksearch_ray.bench.contenders import Measured
 from masksearch_ray.bench.documents import told_seconds, told_table
-from masksearch_ray.bench.engine import FIRST
 from masksearch_ray.bench.questions import Question, filters
-from masksearch_ray.bench.suite.report import Section, Target, ratio, times_table
+from masksearch_ray.bench.suite.report import (
+    Section,
+    Target,
+    floors,
+    limit,
+    measured_of,
+    ratio,
+    times_table,
+)
 from masksearch_ray.bench.suite.setting import Setting
 
 __all__ = ["measure"]
@@ -26,22 +33,22 @@ def measure(setting: Setting) -> Section:
     one = [q for q in asked if q.name.endswith(" 1 %")]
     main = one[0]
     empty = _nearly_empty(main)
-    *ours, overhead = setting.ask(OURS, [*asked, empty], FIRST)
+    *ours, overhead = setting.ask(OURS, [*asked, empty], setting.first)
     others = [
         *setting.scan(IN_MEMORY, "NumPy", asked, in_memory=True),
         *setting.scan(MAPPED, "NumPy", one, in_memory=False),
         *setting.scan(NUMBA, "numba", one, in_memory=True),
     ]
-    mine = _of(ours, main)
-    times = ratio(_of(others, main, IN_MEMORY), mine)
-    floors = _floors(setting, asked, ours, others)
+    mine = measured_of(ours, main)
+    times = ratio(measured_of(others, main, IN_MEMORY), mine)
+    known = floors(setting, asked, [*ours, *others])
     targets = (
         Target(
             f"filter, {main.name}, pixels compressed on local disk, against {IN_MEMORY}",
             ">= 30 ×",
             f"{times:,.3g} × ({told_seconds(mine.times.median)})",
             times >= 30,
-            _limit(floors, mine),
+            limit(known, mine),
         ),
         Target(
             "overhead over the work itself, threads of this process",
@@ -51,14 +58,10 @@ def measure(setting: Setting) -> Section:
         ),
     )
     tables = {
-        "filter-times": times_table([q.name for q in one], ours, others, floors),
+        "filter-times": times_table([q.name for q in one], ours, others, known),
         "filter-thresholds": _thresholds(asked, ours, others),
     }
     return Section("filter", targets, tables)
-
-
-def _of(measured: Sequence[Measured], question: Question, who: str | None = None) -> Measured:
-    return next(m for m in measured if m.question == question.name and who in (None, m.who))
 
 
 def _nearly_empty(question: Question) -> Question:
@@ -67,35 +70,12 @@ def _nearly_empty(question: Question) -> Question:
     return replace(question, name="one mask", sql=sql, answer=question.answer[question.answer < 1])
 
 
-def _floors(
-    setting: Setting,
-    asked: Sequence[Question],
-    ours: Sequence[Measured],
-    others: Sequence[Measured],
-) -> dict[tuple[str, str], float]:
-    """Seconds in which all cores could read what each contender must."""
-    speed = setting.machine.read_all
-    floors = {(m.who, m.question): m.details["plan"].expanded / speed for m in ours}
-    pixels = {q.name: q.scan.pixels(setting.dataset) for q in asked}
-    return floors | {(m.who, m.question): pixels[m.question] / speed for m in others}
-
-
-def _limit(floors: dict[tuple[str, str], float], mine: Measured) -> str:
-    floor = floors[mine.who, mine.question]
-    if not floor:
-        return "–"
-    return (
-        f"reading its index columns takes {told_seconds(floor)}; "
-        f"it takes {mine.times.median / floor:,.3g} × that"
-    )
-
-
 def _thresholds(
     asked: Sequence[Question], ours: Sequence[Measured], others: Sequence[Measured]
 ) -> str:
     rows = []
     for question in asked:
-        mine, other = _of(ours, question), _of(others, question, IN_MEMORY)
+        mine, other = measured_of(ours, question), measured_of(others, question, IN_MEMORY)
         stats = mine.details["stats"]
         rows.append(
             [

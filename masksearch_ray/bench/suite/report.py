@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from masksearch_ray.bench.contenders import Measured
-from masksearch_ray.bench.documents import filled, told_seconds, told_table
+from masksearch_ray.bench.documents import filled, told_bytes, told_seconds, told_table
+from masksearch_ray.bench.questions import Question
+from masksearch_ray.bench.suite.setting import Setting
 from masksearch_ray.errors import InputError
 from masksearch_ray.render import Chart, chart_png
 
@@ -16,10 +18,14 @@ __all__ = [
     "SuiteReport",
     "Target",
     "check_docs",
+    "floors",
+    "limit",
+    "measured_of",
     "ratio",
     "targets_table",
     "times_table",
     "told_times",
+    "verified_table",
     "write_report",
 ]
 
@@ -178,3 +184,55 @@ def times_table(
             )
     header = ["question", "who", "median (least … most)", "× ours", "× memory limit"]
     return told_table(header, rows, words=2)
+
+
+def verified_table(asked: Sequence[Question], ours: Sequence[Measured]) -> str:
+    """How much the engine read for every question, the last time."""
+    rows = []
+    for question in asked:
+        stats = measured_of(ours, question).details["stats"]
+        rows.append(
+            [
+                question.name,
+                f"{len(question.answer):,}",
+                f"{100 * question.ties:.3g} %",
+                f"{stats.rows_verified:,} of {stats.rows_selected:,}",
+                f"{stats.tiles_read:,} of {stats.tiles_total:,}",
+                told_bytes(stats.bytes_read),
+            ]
+        )
+    header = ["question", "answer", "tied", "rows verified", "tiles read", "bytes read"]
+    return told_table(header, rows)
+
+
+def measured_of(
+    measured: Sequence[Measured], question: Question, who: str | None = None
+) -> Measured:
+    """What a contender took for a question."""
+    return next(m for m in measured if m.question == question.name and who in (None, m.who))
+
+
+def floors(
+    setting: Setting, asked: Sequence[Question], measured: Sequence[Measured]
+) -> dict[tuple[str, str], float]:
+    """Seconds in which all cores could read what each contender must, by contender and question.
+
+    That is the index columns for the engine, and all pixels of the regions for a scan.
+    """
+    pixels = {question.name: question.scan.pixels(setting.dataset) for question in asked}
+    sizes = {
+        (m.who, m.question): m.details["plan"].expanded if m.details else pixels[m.question]
+        for m in measured
+    }
+    return {key: size / setting.machine.read_all for key, size in sizes.items()}
+
+
+def limit(known: Mapping[tuple[str, str], float], mine: Measured) -> str:
+    """Say how far the engine is from the limit of memory."""
+    floor = known[mine.who, mine.question]
+    if not floor:
+        return "–"
+    return (
+        f"reading its index columns takes {told_seconds(floor)}; "
+        f"it takes {mine.times.median / floor:,.3g} × that"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from masksearch_ray.bench.apart import MemoryWatch
-from masksearch_ray.bench.suite import filter, machine
+from masksearch_ray.bench.suite import bounds, doubt, filter, iou, machine, topk
 from masksearch_ray.bench.suite.report import Section, SuiteReport, Target
 from masksearch_ray.bench.suite.setting import Setting, SuiteOptions
 from masksearch_ray.errors import InputError
@@ -16,7 +16,12 @@ __all__ = ["SECTIONS", "run_suite"]
 
 SECTIONS: Mapping[str, Callable[[Setting], Section]] = {
     "machine": machine.measure,
+    "bounds": bounds.measure,
     "filter": filter.measure,
+    "top-k": topk.measure,
+    "iou": iou.measure,
+    "doubt": doubt.measure,
+    "size": doubt.measure_size,
 }
 
 _PEAK = 20 * 2**30

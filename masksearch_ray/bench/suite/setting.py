@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from masksearch_ray.bench.apart import apart
 from masksearch_ray.bench.contenders import Measured, Method, run_scans
 from masksearch_ray.bench.dataset import Dataset, DatasetOptions, make_dataset
-from masksearch_ray.bench.engine import Opening, make_collection, run_engine
+from masksearch_ray.bench.engine import Opening, growth, make_collection, run_engine
 from masksearch_ray.bench.machine import Machine, measure_disk, measure_memory, measure_store
 from masksearch_ray.bench.questions import Question
 from masksearch_ray.errors import InputError
@@ -43,6 +43,8 @@ class SuiteOptions:
         Prefix of an object store, to measure it and queries on it.
     storage_options : mapping
         Of the object store.
+    drawn, bounded : int
+        Masks of 224 x 224 drawn for their index columns, and rows taken from these to be bounded.
     copied : int
         Bytes copied to measure the bandwidth of memory.
     processes : bool
@@ -55,6 +57,8 @@ class SuiteOptions:
     ray: bool = True
     store: str | None = None
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    drawn: int = 200_000
+    bounded: int = 2_662_334
     copied: int = _COPIED
     processes: bool = True
 
@@ -90,6 +94,11 @@ class Setting:
         # In a process of its own, so that what it took of memory is free again.
         self.note("ingest")
         return self.apart(make_collection, self.dataset)
+
+    @property
+    def first(self) -> int:
+        """Version of the collection that holds the first model's masks."""
+        return growth(self.dataset.images)[self.dataset.images]
 
     @cached_property
     def machine(self) -> Machine:
