@@ -19,7 +19,7 @@ __all__ = ["MemoryWatch", "apart", "family", "own_memory"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_BETWEEN = 0.2  # seconds between two looks at the memory
+_BETWEEN, _BETWEEN_ALONE = 0.2, 0.02  # seconds between two looks at the memory
 
 
 def apart(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -50,18 +50,26 @@ class MemoryWatch:
 
     To be used as a context.
 
+    Parameters
+    ----------
+    alone : bool
+        Whether to look at this process alone, and more often.
+
     Attributes
     ----------
-    peak : int
-        Bytes; 0 where the system does not tell (other than Linux).
+    peak, start : int
+        Bytes at most, and when the context began; 0 where the system does not tell (other than
+        Linux).
     """
 
-    def __init__(self) -> None:
-        self.peak = 0
+    def __init__(self, alone: bool = False) -> None:
+        self._alone = alone
+        self.peak = self.start = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
+        self.start = self.peak = self._now()
         self._thread.start()
         return self
 
@@ -73,12 +81,17 @@ class MemoryWatch:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        self.peak = max(self.peak, self._now())
 
     def _watch(self) -> None:
-        while True:
-            self.peak = max(self.peak, sum(own_memory(pid) for pid in family(os.getpid())))
-            if self._stop.wait(_BETWEEN):
-                return
+        between = _BETWEEN_ALONE if self._alone else _BETWEEN
+        while not self._stop.wait(between):
+            self.peak = max(self.peak, self._now())
+
+    def _now(self) -> int:
+        if self._alone:
+            return own_memory()
+        return sum(own_memory(pid) for pid in family(os.getpid()))
 
 
 def own_memory(pid: int | str = "self") -> int:

@@ -28,11 +28,12 @@ from masksearch_ray.model.grid import grid_for
 from masksearch_ray.model.roi import Box, BoxColumn
 from masksearch_ray.model.values import Domain, ValueRange
 
-__all__ = ["BoundsTimes", "Columns", "draw_columns", "time_bounds"]
+__all__ = ["BoundsTimes", "Columns", "draw_columns", "time_bounds", "time_growth"]
 
 _SIDE = 224
 _EDGES = (0.2, 0.4, 0.6, 0.8)
 _CHUNK = 256  # masks drawn together
+_GROWN_FROM = 20_000  # masks drawn of which growing numbers of rows are taken
 
 Counts = dict[int, NDArray[np.unsignedinteger]]
 Bounds = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -164,6 +165,28 @@ def time_bounds(drawn: int, rows: int, seed: int, repeats: int) -> list[BoundsTi
         times = timed(_adding(many, marks, constant, rows), repeats)
         size = _bytes_of(many, marks, constant)
         found.append(BoundsTimes("constant ROI, most rows", values, rows, size, times))
+    return found
+
+
+def time_growth(drawn: int, rows: int, seed: int, repeats: int) -> list[BoundsTimes]:
+    """Time the bounds of the constant region for a thousand masks up to many.
+
+    Parameters
+    ----------
+    drawn, rows, seed, repeats : int
+        As for `time_bounds`.
+    """
+    columns = draw_columns(min(drawn, _GROWN_FROM), seed)
+    grid, n = grid_for(_SIDE, _SIDE), len(columns.boxes)
+    constant = resolve(Box(*constant_box(_SIDE)), grid, n).coverage()
+    values = RANGES[0]
+    marks = bracket(ValueRange.of(*values, Domain()), columns.levels, "uint8", Domain())
+    found = []
+    for some in (*(size for size in (1000, 10_000, 100_000, 1_000_000) if size < rows), rows):
+        many = _many(columns.cells, marks, constant, some, seed)
+        times = timed(_adding(many, marks, constant, some), repeats)
+        size = _bytes_of(many, marks, constant)
+        found.append(BoundsTimes("constant ROI", values, some, size, times))
     return found
 
 

@@ -41,7 +41,7 @@ class Collected:
 
     def __init__(self, url: str, version: int | None = None) -> None:
         storage = open_storage(url)
-        self.reader = CollectionReader(storage, open_manifest(storage, version))
+        self.reader = CollectionReader(storage, open_manifest(storage, version), pixel_bytes=0)
         ids = [segment.mask_ids() for segment in self.reader.segments()]
         self.starts = np.array([first[0] for first in ids])
         self.rows = sum(map(len, ids))

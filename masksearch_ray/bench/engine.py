@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import time
@@ -22,7 +23,15 @@ from masksearch_ray.bench.timing import timed
 from masksearch_ray.model.progress import Progress, silent
 from masksearch_ray.session import Collection, Result, create, open
 
-__all__ = ["Opening", "Planned", "growth", "make_collection", "planned", "run_engine"]
+__all__ = [
+    "Opening",
+    "Planned",
+    "growth",
+    "make_collection",
+    "name_region",
+    "planned",
+    "run_engine",
+]
 
 _WRITERS = ("collection", "index", "kernels", "model", "storage")
 
@@ -117,6 +126,37 @@ def make_collection(dataset: Dataset, progress: Progress = silent) -> str:
                 first = (model - 1) * dataset.images
                 collection.append(masks[first + start : first + stop], columns, progress=progress)
     mark.write_text(f"{time.perf_counter() - began}\n", encoding="utf-8")
+    return str(folder)
+
+
+def name_region(url: str, region: tuple[int, int, int, int], version: int) -> str:
+    """Make a like collection that has a ROI histogram of a region, as if it was named at ingest.
+
+    Parameters
+    ----------
+    url : str
+        Of a collection in a folder; its files are shared, as none of them ever changes.
+    region : (int, int, int, int)
+    version : int
+        What this and those before it hold.
+
+    Returns
+    -------
+    str
+        URL.
+    """
+    folder = Path(f"{url}-named")
+    mark = Path(f"{folder}.whole")
+    if not mark.is_file():
+        if folder.exists():
+            shutil.rmtree(folder)
+        shutil.copytree(url, folder, copy_function=os.link)
+        for manifest in (folder / "manifests").iterdir():
+            if int(manifest.stem) > version:
+                manifest.unlink()
+        with open(folder) as collection:
+            collection.build_index(rois=[region])
+        mark.touch()
     return str(folder)
 
 

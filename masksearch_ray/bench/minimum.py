@@ -33,9 +33,9 @@ def must_verify(lower: Numbers, upper: Numbers, exact: Numbers, k: int, descendi
     first = np.sort(keys)[: k + 1]
 
     def place(bound: Numbers) -> Numbers:
-        before = np.searchsorted(first, bound)
+        before: Numbers = np.searchsorted(first, bound).astype(np.int64)
         # A row does not stand before itself.
         before = before - ((keys < bound) & (keys <= first[-1]))
-        return np.minimum(before, k).astype(np.int64)
+        return np.minimum(before, k)
 
     return int((place(best) != place(worst)).sum())

@@ -39,6 +39,8 @@ def report(dataset: Dataset) -> SuiteReport:
         processes=False,
         drawn=70,
         bounded=900,
+        shards=(1, 3),
+        store="memory://bench-store",
     )
     return run_suite(options)
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from masksearch_ray.bench.apart import MemoryWatch
-from masksearch_ray.bench.suite import bounds, doubt, filter, iou, machine, topk
+from masksearch_ray.bench.others import check_installed
+from masksearch_ray.bench.suite import (
+    bounds,
+    build,
+    doubt,
+    filter,
+    growth,
+    iou,
+    machine,
+    reading,
+    stages,
+    topk,
+)
 from masksearch_ray.bench.suite.report import Section, SuiteReport, Target
 from masksearch_ray.bench.suite.setting import Setting, SuiteOptions
 from masksearch_ray.errors import InputError
@@ -22,6 +34,11 @@ SECTIONS: Mapping[str, Callable[[Setting], Section]] = {
     "iou": iou.measure,
     "doubt": doubt.measure,
     "size": doubt.measure_size,
+    "build": build.measure,
+    "cold": reading.measure_cold,
+    "memory": reading.measure_memory,
+    "growth": growth.measure,
+    "stages": stages.measure,
 }
 
 _PEAK = 20 * 2**30
@@ -49,6 +66,8 @@ def run_suite(
     unknown = [name for name in only if name not in SECTIONS]
     if unknown:
         raise InputError(f"no section {unknown[0]!r}: {', '.join(SECTIONS)}")
+    if not only or "filter" in only:
+        check_installed()
     setting = Setting(options, progress)
     with MemoryWatch() as watch:
         found = []

@@ -10,8 +10,14 @@ from typing import Any, ParamSpec, TypeVar
 
 from masksearch_ray.bench.apart import apart
 from masksearch_ray.bench.contenders import Measured, Method, run_scans
-from masksearch_ray.bench.dataset import Dataset, DatasetOptions, make_dataset
-from masksearch_ray.bench.engine import Opening, growth, make_collection, run_engine
+from masksearch_ray.bench.dataset import Dataset, DatasetOptions, constant_box, make_dataset
+from masksearch_ray.bench.engine import (
+    Opening,
+    growth,
+    make_collection,
+    name_region,
+    run_engine,
+)
 from masksearch_ray.bench.machine import Machine, measure_disk, measure_memory, measure_store
 from masksearch_ray.bench.questions import Question
 from masksearch_ray.errors import InputError
@@ -45,6 +51,8 @@ class SuiteOptions:
         Of the object store.
     drawn, bounded : int
         Masks of 224 x 224 drawn for their index columns, and rows taken from these to be bounded.
+    shards : tuple of int
+        Shards that the coordinator is simulated with.
     copied : int
         Bytes copied to measure the bandwidth of memory.
     processes : bool
@@ -59,6 +67,7 @@ class SuiteOptions:
     storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     drawn: int = 200_000
     bounded: int = 2_662_334
+    shards: tuple[int, ...] = (1, 10, 100, 1000)
     copied: int = _COPIED
     processes: bool = True
 
@@ -95,6 +104,13 @@ class Setting:
         self.note("ingest")
         return self.apart(make_collection, self.dataset)
 
+    @cached_property
+    def named(self) -> str:
+        """URL of the first model's masks with a ROI histogram of the constant region."""
+        self.note("a ROI histogram of the constant region")
+        box = constant_box(self.dataset.options.side)
+        return self.apart(name_region, self.collection, box, self.first)
+
     @property
     def first(self) -> int:
         """Version of the collection that holds the first model's masks."""
@@ -118,11 +134,28 @@ class Setting:
         self.progress(ProgressStep(self.stage, 0, None, 0, what=what))
 
     def ask(
-        self, who: str, questions: Sequence[Question], version: int | None = None, **how: Any
+        self,
+        who: str,
+        questions: Sequence[Question],
+        version: int | None = None,
+        url: str | None = None,
+        **how: Any,
     ) -> list[Measured]:
-        """Ask the engine, in a process of its own."""
+        """Ask the engine, in a process of its own.
+
+        Parameters
+        ----------
+        who : str
+        questions : sequence of Question
+        version : int, optional
+            Of the collection.
+        url : str, optional
+            Of another collection.
+        **how
+            Further arguments of `open`; no pixels are kept in memory unless they say so.
+        """
         self.note(f"{who}: {len(questions)} questions")
-        opening = Opening(self.collection, version, how)
+        opening = Opening(url or self.collection, version, {"pixel_bytes": 0, **how})
         return self.apart(run_engine, who, opening, questions, self.options.repeats)
 
     def scan(
