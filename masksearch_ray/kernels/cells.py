@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.kernels.ordered import comparable, comparable_cut
-from masksearch_ray.kernels.strips import CUTS, LONGEST, WIDTH, count_below, strip_ends
+from masksearch_ray.kernels.strips import WIDTH, add_part, ascending
 
 __all__ = ["count_cells"]
 
@@ -49,11 +49,9 @@ def count_cells(
         found = counts if len(reached) == len(cuts) else counts[: len(reached)].copy()
         limits = np.array([typed[i] for i in reached], pixels.dtype)
         if pixels.dtype == np.uint8 and cell % WIDTH == 0:
-            order = np.argsort(limits, kind="stable")
-            ascending = np.concatenate([limits[order], np.zeros(CUTS, np.uint8)])
             spare = np.empty(largest + WIDTH, np.uint8)
             batch = np.empty((_BATCH, rows * cols, len(reached)), counts.dtype)
-            _count_bytes(pixels, ascending, order, cell, spare, batch, found)
+            _count_bytes(pixels, ascending(limits), cell, spare, batch, found)
         else:
             lanes = np.zeros((len(reached), width), f"u{pixels.dtype.itemsize}")
             batch = np.empty((len(reached), rows * cols, _BATCH), counts.dtype)
@@ -64,82 +62,22 @@ def count_cells(
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_bytes(
-    masks: Any, cuts: Any, order: Any, cell: int, spare: Any, batch: Any, counts: Any
-) -> None:
-    """Count bytes at or above ascending cuts; `order` says at which place each cut's counts go.
-
-    `cuts` are followed by as many others as are counted at once.
-    """
+def _count_bytes(masks: Any, levels: Any, cell: int, spare: Any, batch: Any, counts: Any) -> None:
     n, height, width = masks.shape
     cols = (width + cell - 1) // cell
     for first in range(0, n, _BATCH):
         taken = min(_BATCH, n - first)
+        batch[:] = 0
         for i in range(taken):
             for c in range(counts.shape[1]):
                 y, x = c // cols * cell, c % cols * cell
-                down, across = min(cell, height - y), min(cell, width - x)
-                last = masks[first + i, y + down - 1, x + across - 1]
-                if across % WIDTH:
-                    _gather(masks[first + i], y, x, down, across, last, spare)
-                    # One strip, filled up with pixels that are known to be there.
-                    extra = -(down * across) % WIDTH
-                    strip = spare.ctypes.data, WIDTH, (down * across + extra) // WIDTH, 1
-                else:
-                    place = masks.ctypes.data + ((first + i) * height + y) * width + x
-                    extra, strip = 0, (place, width, down, across // WIDTH)
-                _count_cell(strip, down * across, extra, last, cuts, order, batch, c, i)
+                part = first + i, y, x, min(cell, height - y), min(cell, width - x)
+                add_part(masks, part, levels, spare, batch, (i, c))
         # Moved together: the columns of one mask lie far apart, those of a batch share cache lines.
         for c in range(counts.shape[1]):
             for i in range(taken):
                 for level in range(counts.shape[0]):
                     counts[level, c, first + i] = batch[i, c, level]
-
-
-@numba.njit(cache=True, nogil=True)
-def _count_cell(
-    strip: Any, area: int, extra: int, last: int, cuts: Any, order: Any, batch: Any, c: int, i: int
-) -> None:
-    """Count the pixels of one cell, at those cuts only that part them."""
-    place, stride, rows, strips = strip
-    low, high = strip_ends(place, stride, rows, stride * rows)
-    for k in range(1, strips):
-        least, most = strip_ends(place + k * WIDTH, stride, rows, stride * rows)
-        low, high = min(low, least), max(high, most)
-    level, levels = 0, len(order)
-    while level < levels and cuts[level] <= low:
-        batch[i, c, order[level]] = area
-        level += 1
-    while level < levels and cuts[level] <= high:
-        some = cuts[level], cuts[level + 1], cuts[level + 2], cuts[level + 3]
-        below = _below(place, stride, rows, strips, some)
-        for k in range(min(CUTS, levels - level)):
-            batch[i, c, order[level + k]] = area - (below[k] - (extra if last < some[k] else 0))
-        level += CUTS
-    for rest in range(level, levels):
-        batch[i, c, order[rest]] = 0
-
-
-@numba.njit(cache=True, nogil=True)
-def _below(place: int, stride: int, rows: int, strips: int, cuts: Any) -> tuple[Any, ...]:
-    p, q, r, s = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    for strip in range(strips):
-        for top in range(0, rows, LONGEST):
-            start = place + strip * WIDTH + top * stride
-            a, b, c, d = count_below(start, stride, min(LONGEST, rows - top), cuts)
-            p, q, r, s = p + a, q + b, r + c, s + d
-    return p, q, r, s
-
-
-@numba.njit(cache=True, nogil=True)
-def _gather(mask: Any, y: int, x: int, down: int, across: int, last: int, spare: Any) -> None:
-    """Put the rows of a cell one after the other, and the last pixel some times after them."""
-    at = 0
-    for row in range(y, y + down):
-        for col in range(x, x + across):
-            spare[at] = mask[row, col]
-            at += 1
-    spare[at : at + WIDTH] = last
 
 
 @numba.njit(cache=True, nogil=True)

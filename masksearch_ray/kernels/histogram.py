@@ -9,8 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.kernels.ordered import comparable, comparable_cut
+from masksearch_ray.kernels.strips import WIDTH, add_part, ascending
 
 __all__ = ["histogram_of_bitmaps", "histogram_of_boxes"]
+
+# Rows counted at a time: the fewer, the fewer cut-offs lie among their values.
+_ROWS = 32
 
 
 def histogram_of_boxes(
@@ -32,7 +36,7 @@ def histogram_of_boxes(
     numpy.ndarray
         uint32, shape ``(L, n)``.
     """
-    return _counted(masks, boxes, cuts, _count_boxes)
+    return _counted(masks, boxes, cuts, _count_boxes_of_any)
 
 
 def histogram_of_bitmaps(
@@ -68,6 +72,24 @@ def _counted(
     counts = np.zeros((len(cuts), len(masks)), np.uint32)
     counts[reached] = found.T
     return counts
+
+
+def _count_boxes_of_any(masks: Any, boxes: Any, cuts: Any, counts: Any) -> None:
+    if masks.dtype == np.uint8:
+        spare = np.empty((_ROWS + 1) * WIDTH, np.uint8)
+        _count_boxes_of_bytes(masks, boxes, ascending(cuts), spare, counts[:, None])
+    else:
+        _count_boxes(masks, boxes, cuts, counts)
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_boxes_of_bytes(masks: Any, boxes: Any, levels: Any, spare: Any, counts: Any) -> None:
+    for i in range(len(masks)):
+        x0, y0, x1, y1 = boxes[0, i], boxes[1, i], boxes[2, i], boxes[3, i]
+        for y in range(y0, y1, _ROWS):
+            for x in range(x0, x1, WIDTH):
+                part = i, y, x, min(_ROWS, y1 - y), min(WIDTH, x1 - x)
+                add_part(masks, part, levels, spare, counts, (i, 0))
 
 
 @numba.njit(cache=True, nogil=True)

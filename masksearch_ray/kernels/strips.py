@@ -9,19 +9,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
+import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["CUTS", "LONGEST", "WIDTH", "count_below", "strip_ends"]
+__all__ = ["WIDTH", "add_part", "ascending"]
 
 WIDTH = 32
 """Bytes of a row of a strip."""
-LONGEST = 255
-"""Rows of the longest strip that can be counted: so many a byte holds."""
-CUTS = 4
-"""Cut-offs counted at once: each row is read once for all."""
+# Rows of the longest strip that can be counted: so many a byte holds.
+_LONGEST = 255
+# Cut-offs counted at once: each row is read once for all.
+_CUTS = 4
 
 # numba's own parts carry no types.
 _utils: Any = cgutils
@@ -111,12 +114,12 @@ def _strip_ends(typing: Any, address: Any, stride: Any, rows: Any, ahead: Any) -
 
 
 def _count_below(typing: Any, address: Any, stride: Any, rows: Any, cuts: Any) -> Any:
-    """Count the bytes of a strip that are below each of `CUTS` cut-offs.
+    """Count the bytes of a strip that are below each of `_CUTS` cut-offs.
 
     Parameters
     ----------
     address, stride, rows : int
-        As of `strip_ends`; at most `LONGEST` rows.
+        As of `_strip_ends`; at most `_LONGEST` rows.
     cuts : tuple of numpy.uint8
 
     Returns
@@ -124,8 +127,8 @@ def _count_below(typing: Any, address: Any, stride: Any, rows: Any, cuts: Any) -
     tuple of numpy.uint16
         Of the length of `cuts`.
     """
-    given = _tuple(types.uint8, CUTS)
-    result = _tuple(types.uint16, CUTS)
+    given = _tuple(types.uint8, _CUTS)
+    result = _tuple(types.uint16, _CUTS)
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         *strip, packed = arguments
@@ -133,7 +136,7 @@ def _count_below(typing: Any, address: Any, stride: Any, rows: Any, cuts: Any) -
         flip = ir.Constant(_ROW, [128] * WIDTH)
         limits = [
             builder.xor(_splat(builder, cut), flip)
-            for cut in _utils.unpack_tuple(builder, packed, CUTS)
+            for cut in _utils.unpack_tuple(builder, packed, _CUTS)
         ]
 
         def step(row: Any, counts: list[Any]) -> list[Any]:
@@ -144,7 +147,7 @@ def _count_below(typing: Any, address: Any, stride: Any, rows: Any, cuts: Any) -
                 for count, limit in zip(counts, limits, strict=True)
             ]
 
-        start = [ir.Constant(_ROW, [0] * WIDTH)] * CUTS
+        start = [ir.Constant(_ROW, [0] * WIDTH)] * _CUTS
         counts = _fold(builder, strip, start, step)
         found = [_reduced(builder, "add", builder.zext(count, _WIDE_ROW)) for count in counts]
         return context.make_tuple(builder, signature.return_type, found)
@@ -152,5 +155,94 @@ def _count_below(typing: Any, address: Any, stride: Any, rows: Any, cuts: Any) -
     return result(types.int64, types.int64, types.int64, given), build
 
 
-strip_ends: Any = intrinsic(_strip_ends)
-count_below: Any = intrinsic(_count_below)
+_ends: Any = intrinsic(_strip_ends)
+_below: Any = intrinsic(_count_below)
+
+
+def ascending(cuts: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.intp]]:
+    """Cut-offs as `add_part` takes them.
+
+    Parameters
+    ----------
+    cuts : numpy.ndarray
+        uint8, shape ``(L,)``, in any order.
+
+    Returns
+    -------
+    tuple of two numpy.ndarray
+        The cuts in order, and some more that do not count; int64, shape ``(L,)``: the place of
+        each before.
+    """
+    order = np.argsort(cuts, kind="stable")
+    return np.concatenate([cuts[order], np.zeros(_CUTS, np.uint8)]), order
+
+
+@numba.njit(cache=True, nogil=True)
+def add_part(masks: Any, part: Any, levels: Any, spare: Any, counts: Any, place: Any) -> None:
+    """Add how many pixels of a part of a mask are at or above cut-offs.
+
+    Pixels are counted at those cuts only that lie between the smallest and the largest.
+
+    Parameters
+    ----------
+    masks : numpy.ndarray
+        uint8, shape ``(N, H, W)``, C-contiguous.
+    part : tuple of five int
+        Number of the mask, y, x, height and width, both at least 1.
+    levels : tuple of two numpy.ndarray
+        From `ascending`.
+    spare : numpy.ndarray
+        uint8: room for the pixels of the part and `WIDTH` more.
+    counts : numpy.ndarray
+        Shape ``(n, m, L)``; added to.
+    place : tuple of two int
+        Where in `counts`.
+    """
+    k, y, x, down, across = part
+    (cuts, order), (i, c), area = levels, place, down * across
+    if across % WIDTH:
+        # Of another width: put into one strip, which is filled up with pixels that are there.
+        _gather(masks, part, spare)
+        extra, last = -area % WIDTH, spare[area]
+        stride, rows, strips, first = WIDTH, (area + WIDTH - 1) // WIDTH, 1, spare.ctypes.data
+    else:
+        extra, last, stride, rows, strips = 0, np.uint8(0), masks.shape[2], down, across // WIDTH
+        first = masks.ctypes.data + (k * masks.shape[1] + y) * stride + x
+    low, high = _ends(first, stride, rows, stride * rows)
+    for strip in range(1, strips):
+        least, most = _ends(first + strip * WIDTH, stride, rows, stride * rows)
+        low, high = min(low, least), max(high, most)
+    level = 0
+    while level < len(order) and cuts[level] <= low:
+        counts[i, c, order[level]] += area
+        level += 1
+    while level < len(order) and cuts[level] <= high:
+        some = cuts[level], cuts[level + 1], cuts[level + 2], cuts[level + 3]
+        below = _below_all(first, stride, rows, strips, some)
+        for j in range(min(_CUTS, len(order) - level)):
+            counted = below[j] - (extra if last < some[j] else 0)
+            counts[i, c, order[level + j]] += area - counted
+        level += _CUTS
+
+
+@numba.njit(cache=True, nogil=True)
+def _below_all(first: int, stride: int, rows: int, strips: int, cuts: Any) -> tuple[Any, ...]:
+    p, q, r, s = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for strip in range(strips):
+        for top in range(0, rows, _LONGEST):
+            start = first + strip * WIDTH + top * stride
+            a, b, c, d = _below(start, stride, min(_LONGEST, rows - top), cuts)
+            p, q, r, s = p + a, q + b, r + c, s + d
+    return p, q, r, s
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather(masks: Any, part: Any, spare: Any) -> None:
+    """Put the rows of a part one after the other, and its last pixel some times after them."""
+    k, y, x, down, across = part
+    at = 0
+    for row in range(y, y + down):
+        for col in range(x, x + across):
+            spare[at] = masks[k, row, col]
+            at += 1
+    spare[at : at + WIDTH] = masks[k, y + down - 1, x + across - 1]

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 from masksearch_ray.kernels.cells import count_cells
 from masksearch_ray.kernels.count import count_in_bitmaps, count_in_boxes
 from masksearch_ray.kernels.groups import most_pixels
+from masksearch_ray.kernels.histogram import histogram_of_boxes
 from masksearch_ray.kernels.ordered import comparable, comparable_cut
 from masksearch_ray.kernels.predict import predict, restore_tiles
 
@@ -123,6 +124,24 @@ def test_cells_of_bytes(dtype: str, levels: int, cell: int, height: int, width: 
         part = masks[:, y : y + cell, x : x + cell]
         expected = [(part >= cut).sum((1, 2)) for cut in cuts]
         assert (counts[:, c] == expected).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_histograms_of_boxes(dtype: str) -> None:
+    masks = noise(dtype, (60, 80, 150), 3)
+    masks[::2, 20:60, 40:90] = masks[0, 0, 0]
+    rng = np.random.default_rng(8)
+    # Some empty, some of one pixel, some the whole mask, all others of any size.
+    x, y = np.sort(rng.integers(0, 151, (2, 60)), 0), np.sort(rng.integers(0, 81, (2, 60)), 0)
+    boxes = np.array([x[0], y[0], x[1], y[1]], np.int32)
+    boxes[:, :4] = np.array([(0, 0, 150, 80), (9, 9, 9, 9), (149, 79, 150, 80), (3, 4, 67, 68)]).T
+    cuts = rng.permutation(np.concatenate([float64(masks[0, 0, :6]), [-np.inf, 256.0, 1.0]]))
+    cuts = cuts[~np.isnan(cuts)]
+    counts = histogram_of_boxes(masks, boxes, cuts)
+    values = float64(masks)
+    for i, (x0, y0, x1, y1) in enumerate(boxes.T):
+        inside = values[i, y0:y1, x0:x1]
+        assert counts[:, i].tolist() == [int((inside >= cut).sum()) for cut in cuts]
 
 
 def test_views_are_counted() -> None:
