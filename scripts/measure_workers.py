@@ -1,7 +1,7 @@
 """Measure what Ray costs a query and what a second worker gains: python scripts/measure_workers.py.
 
 Prints, for threads and for one and two workers of a private Ray instance, the median seconds of a
-query that reads every pixel and of one that the index decides.
+query that reads and decodes every pixel, and of one that the index decides.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main(masks: int = MASKS) -> None:
         print(f"{masks} masks of {SIDE} x {SIDE}; median of {TIMES} runs\n")
         print("| runtime | all pixels read, s | decided by the index, ms |\n|---|---|---|")
         for name, runtime in runtimes.items():
-            with ms.open(url, runtime) as col:
+            with ms.open(url, runtime, pixel_bytes=0) as col:
                 scan = seconds(lambda col=col: col.sql(SCAN, use_index=False).table)  # type: ignore[misc]
                 decided = seconds(lambda col=col: col.sql(DECIDED).table)  # type: ignore[misc]
             runtime.close()
