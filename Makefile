@@ -21,7 +21,7 @@ S3_SERVER = dir=$$(mktemp -d)/server; \
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-s3 test-cluster test-faults soak smoke check lock clean
+.PHONY: help demo bench test test-s3 test-cluster test-faults soak smoke check lock clean
 
 help:  ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ ifdef S3
 else
 	@$(BIN)/masksearch demo $(ARGS)
 endif
+
+bench: .venv/.installed-bench  ## measure against alternatives and the machine's limits, fill in docs/benchmarks.md (ARGS="--images 1000")
+	@$(BIN)/masksearch bench --write docs $(ARGS)
 
 test: .venv/.installed-test  ## run all tests (PROFILE=quick|ci|thorough, WORKERS=n, ARGS="-k name")
 	@echo "==> running the tests on $(WORKERS) processes"

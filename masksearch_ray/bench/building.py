@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from masksearch_ray.bench.apart import MemoryWatch
 from masksearch_ray.bench.dataset import Dataset
+from masksearch_ray.bench.questions import Question
 from masksearch_ray.bench.timing import Spread, timed
 from masksearch_ray.collection.tiles import TileCodec
 from masksearch_ray.errors import FailedError
@@ -20,7 +22,9 @@ from masksearch_ray.model.grid import grid_for
 from masksearch_ray.model.values import Domain
 from masksearch_ray.session import create
 
-__all__ = ["Building", "Ingest", "time_building", "time_ingest"]
+__all__ = ["Building", "Ingest", "Traded", "time_building", "time_ingest", "trade"]
+
+Cut = tuple[int, int]
 
 _KERNEL_MASKS, _CODEC_MASKS = 256, 32
 _BINS = 20
@@ -126,6 +130,50 @@ def time_ingest(dataset: Dataset, masks: int, *, in_memory: bool) -> Ingest:
             collection.append(given, {"object_box": boxes})
             seconds, cpu = time.perf_counter() - began, _cpu() - used
     return Ingest(masks, seconds, cpu, watch.peak - watch.start)
+
+
+@dataclass(frozen=True)
+class Traded:
+    """An index of another cut, on the first masks.
+
+    Parameters
+    ----------
+    cell, bins : int
+        Side of a cell in pixels, and bins of values.
+    index : float
+        Share of the index in the compressed pixels.
+    doubt : float
+        Share of rows that it leaves in doubt.
+    """
+
+    cell: int
+    bins: int
+    index: float
+    doubt: float
+
+
+def trade(dataset: Dataset, question: Question, masks: int, cuts: Sequence[Cut]) -> list[Traded]:
+    """Index the first masks with other cells and bins, and count the rows in doubt.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    question : Question
+    masks : int
+    cuts : sequence of (int, int)
+        Sides of cells, and numbers of bins.
+    """
+    given, found = np.array(dataset.masks()[:masks]), []
+    with tempfile.TemporaryDirectory(prefix="cells-", dir=dataset.folder) as folder:
+        for cell, bins in cuts:
+            # One box column, whose histogram the default index has.
+            columns = {"object_box": list(dataset.boxes[:masks])}
+            with create(f"{folder}/{cell}-{bins}", cell=cell, bins=bins) as collection:
+                sizes = collection.append(given, columns).sizes
+                surely, possibly = collection.count_bounds(question.sql)
+            share = (possibly - surely) / len(given)
+            found.append(Traded(cell, bins, sizes.index_share, share))
+    return found
 
 
 def _cpu() -> float:

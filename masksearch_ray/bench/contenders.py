@@ -81,8 +81,9 @@ def run_scans(
         a core.
     """
     scans = by_scan(questions)
-    models = 1 if all(scan.kind == "first" for scan in scans) else 2
-    masks = dataset.masks()[: models * dataset.images]
+    masks = dataset.masks()
+    if all(scan.kind == "first" for scan in scans):
+        masks = masks[: max(scan.images or dataset.images for scan in scans)]
     if in_memory:
         masks = np.array(masks)
     found = []

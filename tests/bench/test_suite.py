@@ -19,6 +19,9 @@ from masksearch_ray.bench.questions import RANGES, filters
 from masksearch_ray.bench.suite import SECTIONS, SuiteOptions, SuiteReport, run_suite, write_report
 from masksearch_ray.errors import FailedError, InputError
 
+# Every contender's code is compiled, where no run before did that.
+pytestmark = pytest.mark.timeout(300)
+
 DOCS = Path(__file__).parent.parent.parent / "docs"
 TINY = DatasetOptions(images=40, side=64)
 

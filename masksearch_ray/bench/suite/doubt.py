@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from masksearch_ray.bench.building import trade
 from masksearch_ray.bench.documents import told_bytes, told_table
 from masksearch_ray.bench.questions import filters
 from masksearch_ray.bench.suite.report import Section, Target
 from masksearch_ray.bench.suite.setting import Setting
 from masksearch_ray.session import open
+
+_TRADED_MASKS = 2000
+_TRADED = ((64, 20), (32, 10), (32, 20), (32, 40), (16, 20))
 
 __all__ = ["measure", "measure_size"]
 
@@ -70,4 +74,23 @@ def measure_size(setting: Setting) -> Section:
         f"pixels take {100 * sizes.pixels / sizes.raw:.3g} % of the masks as given",
     )
     header = ["part", "bytes", "bytes a mask", "of compressed pixels"]
-    return Section("size", (target,), {"size": told_table(header, rows)})
+    tables = {"size": told_table(header, rows), "size-traded": _traded(setting)}
+    return Section("size", (target,), tables)
+
+
+def _traded(setting: Setting) -> str:
+    """What smaller cells and more bins cost, and what they are good for."""
+    masks = min(_TRADED_MASKS, setting.dataset.images)
+    question = filters(setting.dataset, ("constant",), ((0.6, 1.0),), (0.01,), images=masks)[0]
+    setting.note(f"indexes of other cells and bins, {masks:,} masks")
+    found = setting.apart(trade, setting.dataset, question, masks, _TRADED)
+    rows = [
+        [
+            f"{one.cell} px, {one.bins} bins",
+            f"{100 * one.index:.3g} %",
+            f"{100 * one.doubt:.3g} %",
+        ]
+        for one in found
+    ]
+    header = [f"cells, bins; {masks:,} masks", "index of compressed pixels", "rows in doubt"]
+    return told_table(header, rows)
