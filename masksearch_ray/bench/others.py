@@ -64,6 +64,7 @@ def run_duckdb(
         }
     )
     database = duckdb.connect()
+    database.execute("SET enable_progress_bar = false")
     database.register("given", pixels)
     # Rows of a mask lie together, so that DuckDB skips what lies outside the rows of a region.
     database.execute("CREATE TABLE pixels AS SELECT * FROM given")
