@@ -65,7 +65,7 @@ class Answers:
         """Answer a request; see `masksearch_ray.model.shard` for what each is answered by."""
         match wanted:
             case Together(wanted=several):
-                return [self.of(one, control) for one in several]
+                return [self._in_turn(one, control) for one in several]
             case Poll():
                 return control.threshold
             case SizeOf(wanted=one):
@@ -74,6 +74,11 @@ class Answers:
                 segment = self._reader.segment
                 return [segment(b.segment).tiles(b.block, b.rows, b.tiles) for b in batches]
         return self._of_segment(self._reader.segment(wanted.segment), wanted)
+
+    def _in_turn(self, wanted: Request, control: Watch) -> Any:
+        """Answer one of many, which together may take long: each is a step of its own."""
+        control.step()
+        return self.of(wanted, control)
 
     def _of_segment(self, segment: SegmentReader, wanted: Any) -> Any:
         match wanted:

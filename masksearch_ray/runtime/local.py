@@ -70,26 +70,27 @@ class LocalPool:
 
         Short work takes longest in several threads: they wait for each other at every step.
         """
-        # The bound holds shards back while the reader of the answer is slower than they are.
-        ready: queue.Queue[tuple[int, Partial | BaseException | None]] = queue.Queue(64)
-        stop, waiting, threads = _StageWatch(control), deque(tasks.items()), list[Thread]()
+        found, stop = _Found(), _StageWatch(control)
+        waiting, threads = deque(tasks.items()), list[Thread]()
 
         def help_out() -> None:
             while waiting:
-                arguments = (*waiting.popleft(), stop, ready)
+                arguments = (*waiting.popleft(), stop, found)
                 threads.append(Thread(target=self._work, args=arguments, daemon=True))
                 threads[-1].start()
 
         try:
             while waiting:
                 shard, task = waiting.popleft()
-                for found in self._run(shard, task, _Patient(stop, help_out)):
-                    yield shard, found
-            yield from _partials(ready, len(threads))
+                for part in self._run(shard, task, _Patient(stop, found, help_out)):
+                    yield shard, part
+                    yield from found.ready()
+            while found.ended < len(threads):
+                yield from found.next()
         finally:
             stop.halt()
             while any(thread.is_alive() for thread in threads):
-                _drain(ready)
+                found.drop()
                 threads = [t for t in threads if t.is_alive()]
                 for thread in threads:
                     thread.join(0.01)
@@ -98,19 +99,13 @@ class LocalPool:
         turn = self._turnstile.turn(task.query_id)
         return in_turns(partial(self.workers[shard].run, task), control, turn)
 
-    def _work(
-        self,
-        shard: int,
-        task: ShardTask,
-        control: _StageWatch,
-        ready: queue.Queue[tuple[int, Partial | BaseException | None]],
-    ) -> None:
+    def _work(self, shard: int, task: ShardTask, control: _StageWatch, found: _Found) -> None:
         try:
-            for found in self._run(shard, task, control):
-                ready.put((shard, found))
-            ready.put((shard, None))
+            for part in self._run(shard, task, control):
+                found.put(shard, part)
+            found.put(shard, None)
         except BaseException as error:  # handed to the thread that waits
-            ready.put((shard, error))
+            found.fail(shard, error)
 
     def raise_threshold(self, query_id: str, threshold: Threshold, shards: Collection[int]) -> None:
         """Shards share the coordinator's control; there is nothing to send."""
@@ -151,11 +146,54 @@ class _StageWatch:
         self.check()
 
 
-class _Patient:
-    """A stage's control that calls for help, once, if the stage takes long."""
+class _Found:
+    """What threads have found, until it is read."""
 
-    def __init__(self, control: _StageWatch, help_out: Callable[[], None]) -> None:
+    def __init__(self) -> None:
+        # The bound holds shards back while the reader of the answer is slower than they are.
+        self._parts: queue.Queue[tuple[int, Partial | BaseException | None]] = queue.Queue(64)
+        self.ended = 0
+        self.error: BaseException | None = None
+
+    def put(self, shard: int, part: Partial | None) -> None:
+        """Hand over a partial, or None at a shard's end; waits while there are too many."""
+        self._parts.put((shard, part))
+
+    def fail(self, shard: int, error: BaseException) -> None:
+        """Hand over an error, also to who does not read now."""
+        self.error = error
+        self._parts.put((shard, error))
+
+    def ready(self) -> Iterator[tuple[int, Partial]]:
+        """What is there now; raises the error of a thread that failed."""
+        for _ in range(self._parts.qsize()):
+            yield from self.next()
+
+    def next(self) -> Iterator[tuple[int, Partial]]:
+        """Wait for the next partial; none where a shard has ended."""
+        shard, part = self._parts.get()
+        if isinstance(part, BaseException):
+            raise part
+        if part is None:
+            self.ended += 1
+        else:
+            yield shard, part
+
+    def drop(self) -> None:
+        """Forget what is there, so that nobody waits to hand it over."""
+        while not self._parts.empty():
+            self._parts.get()
+
+
+class _Patient:
+    """A stage's control that calls for help, once, if the stage takes long.
+
+    It also ends the stage where one of those who help has failed.
+    """
+
+    def __init__(self, control: _StageWatch, found: _Found, help_out: Callable[[], None]) -> None:
         self._control = control
+        self._found = found
         self._help_out: Callable[[], None] | None = help_out
         self._began = time.perf_counter()
 
@@ -166,36 +204,16 @@ class _Patient:
 
     def check(self) -> None:
         """Stop here if the query or the stage is to stop."""
+        if self._found.error is not None:
+            raise self._found.error
         self._control.check()
 
     def step(self) -> None:
         """Do as `check`; have others do what waits, if this has gone on for long."""
-        self._control.check()
+        self.check()
         if self._help_out is not None and time.perf_counter() - self._began > _PATIENCE:
             self._help_out()
             self._help_out = None
-
-
-def _partials(
-    ready: queue.Queue[tuple[int, Partial | BaseException | None]], threads: int
-) -> Iterator[tuple[int, Partial]]:
-    """What threads have found and find, until all have ended."""
-    while threads:
-        shard, found = ready.get()
-        if isinstance(found, BaseException):
-            raise found
-        if found is None:
-            threads -= 1
-        else:
-            yield shard, found
-
-
-def _drain(ready: queue.Queue[tuple[int, Partial | BaseException | None]]) -> None:
-    while True:
-        try:
-            ready.get_nowait()
-        except queue.Empty:
-            return
 
 
 class LocalRuntime:

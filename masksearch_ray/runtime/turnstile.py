@@ -191,5 +191,5 @@ class _FairWatch:
 
     def step(self) -> None:
         """Stop here if the query is to stop; else let those go first who were served less."""
-        self._watch.check()
+        self._watch.step()
         self._turn.step(self._watch.check)
