@@ -127,6 +127,21 @@ def test_memory_is_kept_within_the_budget(url: str, shard: Shard, tmp_path: Path
     assert isinstance(answer(actor, errand_on(url, shard, "third")), tuple)
 
 
+def test_pixels_that_come_on_top_of_the_budget_drop_nothing(url: str) -> None:
+    (shard,) = shards_of(replace(source_of(url), pixel_bytes=10**6), [range(SEGMENTS)])
+    actor: Any = ShardActor(budget=10**6)
+    for name in ("first", "second"):
+        answer(actor, errand_on(url, shard, name))
+        reader = actor._holdings.worker(shard, "client").reader
+        reader.recent_pixels.put(name, None, 10**6)
+        reader.recent.put(name, None, 10**6)
+    assert reader.nbytes > actor._holdings.budget
+    actor._holdings.trim(())
+    assert actor._holdings.worker(shard, "client").reader is reader
+    actor._holdings.trim((), 0)
+    assert held(actor) == []
+
+
 def test_a_stage_begun_anew_starts_from_nothing(errand: Errand) -> None:
     actor = ShardActor()
     whole = list(replies(actor, errand))

@@ -104,7 +104,11 @@ class Holdings:
                 self._drop_readers()
 
     def trim(self, busy: Iterable[str], budget: int | None = None) -> None:
-        """Drop what was not used for longest until the rest is within the budget."""
+        """Drop what was not used for longest until the rest is within the budget.
+
+        Without another budget the version used last stays: what its reader keeps is within bounds
+        of its own, of which that for pixels comes on top.
+        """
         most = self.budget if budget is None else budget
         working = set(busy)
         with self._lock:
@@ -112,7 +116,8 @@ class Holdings:
             for key in idle[: max(0, len(self._shards) - _KEPT_SHARDS)]:
                 del self._shards[key]
             used = {h.shard.source_key for k, h in self._shards.items() if k in working}
-            for key in [key for key in self._versions if key not in used]:
+            versions = list(self._versions)[: -1 if budget is None else None]
+            for key in [key for key in versions if key not in used]:
                 if self._kept() <= most:
                     break
                 for one in [k for k, h in self._shards.items() if h.shard.source_key == key]:
