@@ -17,7 +17,15 @@ import numpy.typing as npt
 from masksearch_ray.execute.interval import Array, Bools, Interval, concatenate
 from masksearch_ray.execute.ranks import ranks
 
-__all__ = ["Component", "Places", "Threshold", "ascending", "optimistic", "pessimistic"]
+__all__ = [
+    "Component",
+    "Places",
+    "Threshold",
+    "ascending",
+    "comes_before",
+    "optimistic",
+    "pessimistic",
+]
 
 _VALUE = 1  # null rank of a value; NULLs rank 0 (first) or 2 (last)
 Threshold = tuple[tuple[int, Any], ...]
@@ -122,6 +130,24 @@ class Places:
             before |= undecided & earlier
             undecided &= same
         return before | undecided
+
+
+def comes_before(a: Threshold, b: Threshold, descending: Sequence[bool]) -> bool:
+    """Whether a place comes before another.
+
+    Parameters
+    ----------
+    a, b : Threshold
+    descending : sequence of bool
+        Of the sort keys; what settles ties, after them, ascends.
+    """
+    for at, ((rank, value), (other_rank, other)) in enumerate(zip(a, b, strict=True)):
+        if rank != other_rank:
+            return rank < other_rank
+        if rank == _VALUE and value != other:
+            down = at < len(descending) and descending[at]
+            return bool(value > other if down else value < other)
+    return False
 
 
 def _joined(components: Sequence[Component]) -> Component:

@@ -15,8 +15,8 @@ T = TypeVar("T")
 def side_by_side(runs: Sequence[Steps[T]]) -> Steps[list[T]]:
     """Run computations side by side; gives what each returns, in order.
 
-    What they wait for at the same time is one request, which may be answered in one go: so many
-    segments of a shard cost no more round trips to the storage than one.
+    What they wait for at the same time is one request: who answers sees all of it, and many
+    segments of a shard take no more requests than one.
     """
     found: list[Any] = [None] * len(runs)
     waiting: dict[int, Request] = {}

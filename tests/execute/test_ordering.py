@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masksearch_ray.execute.ordering import Places, ascending, optimistic, pessimistic
+from masksearch_ray.execute.ordering import (
+    Places,
+    ascending,
+    comes_before,
+    optimistic,
+    pessimistic,
+)
 from masksearch_ray.model.query import Type
 from tests.execute import reference as ref
 from tests.execute.reference import Cell
@@ -58,6 +64,16 @@ def test_exact_places_are_in_the_true_order(keys: Any, k: int) -> None:
     for position, at in enumerate(order):
         reached = exact.reach(exact.at(at))
         assert set(np.flatnonzero(reached).tolist()) == set(order[: position + 1])
+
+
+@given(keyed())
+def test_thresholds_compare_as_their_places_do(keys: Any) -> None:
+    _, exact, _ = places(keys)
+    descending = [down for _, down, _, _ in keys]
+    order = [exact.at(at) for at in true_order(keys)]
+    for n, a in enumerate(order):
+        found = [comes_before(a, b, descending) for b in order]
+        assert found == [n < m for m in range(len(order))]
 
 
 @given(keyed())

@@ -221,6 +221,10 @@ def test_a_better_threshold_reaches_what_runs(errand: Errand) -> None:
     actor.raise_threshold("query", ((1, 5), (1, 7)))
     (stage,) = actor._running._stages.values()
     assert stage.control.threshold == ((1, 5), (1, 7))
+    actor.raise_threshold("query", ((1, 5), (1, 8)))
+    assert stage.control.threshold == ((1, 5), (1, 7))
+    actor.raise_threshold("query", ((1, 4), (1, 8)))
+    assert stage.control.threshold == ((1, 4), (1, 8))
     list(running)
     assert not actor._running.busy()
 

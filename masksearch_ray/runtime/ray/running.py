@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from masksearch_ray.execute.ordering import Threshold
+from masksearch_ray.execute.ordering import Threshold, comes_before
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.ray.errand import Errand
 from masksearch_ray.runtime.types import RunningQuery
@@ -85,9 +85,16 @@ class Running:
             self._used = self._heard[client] = self._clock()
 
     def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
-        """Tell the running stages of a query a better threshold."""
+        """Tell the running stages of a query a threshold; those that know a better one keep it.
+
+        The coordinator tells of all shards that it has heard, and shards sent together of
+        themselves: neither is ahead of the other for certain.
+        """
         for stage in self._of(lambda one: one.errand.task.query_id == query_id):
-            stage.control.threshold = threshold
+            known = stage.control.threshold
+            descending = [key.descending for key in stage.errand.task.query.order_by]
+            if known is None or comes_before(threshold, known, descending):
+                stage.control.threshold = threshold
 
     def stop(self, name: str) -> None:
         """Stop an errand, also one that has yet to arrive."""
