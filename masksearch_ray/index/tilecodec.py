@@ -13,6 +13,7 @@ from typing import Any
 import google_crc32c
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import zstandard
 
 from masksearch_ray.kernels.predict import predict, restore_tiles
@@ -93,8 +94,10 @@ def decode_tiles(
         restore_tiles(rests, sizes[some], words[some], stored.kind == "f")
 
     starts = range(0, len(frames), _TOGETHER)
+    # As Arrow is told: workers that share a machine have one core each.
+    several = len(starts) > 2 and pa.cpu_count() > 1
     # All errors are raised here, the first first.
-    for _ in _threads(os.getpid()).map(decode, starts) if len(starts) > 2 else map(decode, starts):
+    for _ in _threads(os.getpid()).map(decode, starts) if several else map(decode, starts):
         pass
     return words.view(stored)
 
@@ -102,7 +105,7 @@ def decode_tiles(
 @lru_cache(maxsize=1)
 def _threads(process: int) -> ThreadPoolExecutor:
     """Threads of a process: those of its parent are not in a child that was forked."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix=f"tiles-{process}")
+    return ThreadPoolExecutor(pa.cpu_count(), thread_name_prefix=f"tiles-{process}")
 
 
 def crc32c(data: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,6 +98,24 @@ def test_one_bad_tile_among_many_is_noticed(place: int) -> None:
     ):
         with pytest.raises(ValueError, match=text):
             decode_tiles([*frames[:place], wrong, *frames[place + 1 :]], shapes, "uint8", 8)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_only_as_many_threads_decode_as_arrow_may_use(
+    cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = []
+
+    def threads(process: int) -> ThreadPoolExecutor:
+        used.append(process)
+        return ThreadPoolExecutor(cores)
+
+    monkeypatch.setattr(pa, "cpu_count", lambda: cores)
+    monkeypatch.setattr("masksearch_ray.index.tilecodec._threads", threads)
+    tile = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    decoded = decode_tiles([encode_tile(tile)] * 300, [(8, 8)] * 300, "uint8", 8)
+    assert (decoded == tile).all()
+    assert len(used) == cores - 1
 
 
 def test_threads_do_not_disturb_each_other() -> None:
