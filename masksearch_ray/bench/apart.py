@@ -19,7 +19,7 @@ __all__ = ["MemoryWatch", "apart", "family", "own_memory"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_BETWEEN, _BETWEEN_ALONE = 0.2, 0.02  # seconds between two looks at the memory
+_BETWEEN, _BETWEEN_ALONE = 0.5, 0.02  # seconds between two looks at the memory
 
 
 def apart(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -95,13 +95,15 @@ class MemoryWatch:
 
 
 def own_memory(pid: int | str = "self") -> int:
-    """Bytes of a process that no file backs, shared ones by its share; 0 if it is gone."""
+    """Bytes in memory of a process that no file backs; 0 if it is gone."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
-    kilobytes = {line.split(":")[0]: line.split()[1] for line in lines[1:]}
-    return 1024 * sum(int(kilobytes.get(name, 0)) for name in ("Pss_Anon", "Pss_Shmem"))
+    # Counters of the kernel: to walk all pages, for shares of them, would disturb what is timed.
+    kilobytes = dict(line.split(":", 1) for line in lines)
+    found = (kilobytes.get(name, "0 kB").split()[0] for name in ("RssAnon", "RssShmem"))
+    return 1024 * sum(map(int, found))
 
 
 def family(root: int) -> set[int]:

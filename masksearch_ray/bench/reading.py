@@ -20,7 +20,14 @@ from masksearch_ray.runtime.loads import segment_loads
 from masksearch_ray.session import create, open
 from masksearch_ray.storage import open_storage
 
-__all__ = ["Cold", "WorkerMemory", "ask_cold", "measure_worker", "store_collection"]
+__all__ = [
+    "Cold",
+    "WorkerMemory",
+    "ask_cold",
+    "measure_worker",
+    "remove_stored",
+    "store_collection",
+]
 
 _BINS = 20
 
@@ -139,6 +146,13 @@ def store_collection(dataset: Any, masks: int, url: str, options: Mapping[str, A
     with create(url, storage_options=options) as collection:
         columns = {"object_box": list(dataset.boxes[:masks])}
         collection.append(np.array(dataset.masks()[:masks]), columns)
+
+
+def remove_stored(url: str, options: Mapping[str, Any]) -> None:
+    """Delete all that lies below a prefix of an object store."""
+    storage = open_storage(url, dict(options))
+    for info in list(storage.list()):
+        storage.delete(info.key)
 
 
 def measure_worker(url: str, version: int) -> WorkerMemory:

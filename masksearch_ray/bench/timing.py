@@ -12,6 +12,8 @@ __all__ = ["Spread", "timed"]
 
 T = TypeVar("T")
 
+_ENOUGH, _LONG = 3, 5.0  # runs, and seconds of all of them, after which a spread is known
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -44,7 +46,7 @@ def timed(
     ----------
     work : callable
     repeats : int
-        At least 1.
+        At least 1. Once three runs have taken 5 seconds in all, no more are made.
     check : callable, optional
         Given what every run returned, outside its time; raises if that is wrong.
     """
@@ -53,6 +55,9 @@ def timed(
         began = time.perf_counter()
         found = work()
         seconds.append(time.perf_counter() - began)
+        long = len(seconds) >= _ENOUGH and sum(seconds) > _LONG
         if check is not None:
             check(found)
+        if long:
+            break
     return Spread(tuple(seconds))

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from masksearch_ray.bench.documents import told_bytes, told_seconds, told_table
 from masksearch_ray.bench.engine import Opening
 from masksearch_ray.bench.questions import Question, filters
-from masksearch_ray.bench.reading import Cold, ask_cold, measure_worker, store_collection
+from masksearch_ray.bench.reading import (
+    Cold,
+    ask_cold,
+    measure_worker,
+    remove_stored,
+    store_collection,
+)
 from masksearch_ray.bench.suite.report import Section, Target
 from masksearch_ray.bench.suite.setting import Setting
 
@@ -38,10 +44,13 @@ def _on_store(setting: Setting) -> tuple[str, Question, Cold]:
     masks = min(_STORED, setting.dataset.images)
     url = f"{options.store}/bench-{uuid.uuid4().hex}"
     setting.note("a first query from the object store")
-    setting.apart(store_collection, setting.dataset, masks, url, options.storage_options)
     how = {"storage_options": options.storage_options, "cache_bytes": 0, "pixel_bytes": 0}
     question = _question(setting, masks)
-    cold = setting.apart(ask_cold, Opening(url, None, how), question)
+    try:
+        setting.apart(store_collection, setting.dataset, masks, url, options.storage_options)
+        cold = setting.apart(ask_cold, Opening(url, None, how), question)
+    finally:
+        remove_stored(url, options.storage_options)
     return f"object store, {masks:,} masks", question, cold
 
 
