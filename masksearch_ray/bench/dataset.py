@@ -73,6 +73,10 @@ class Dataset:
     folder: Path
     options: DatasetOptions
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Without what was read of it: another process maps the same files.
+        return Dataset, (self.folder, self.options)
+
     @property
     def images(self) -> int:
         """Number of images, N."""

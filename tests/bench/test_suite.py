@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,15 @@ def test_masks_are_seeded_and_kept(dataset: Dataset, tmp_path: Path) -> None:
     one, two = masks[:40].reshape(40, -1).astype(float), masks[40:].reshape(40, -1).astype(float)
     agree = [np.corrcoef(a, b)[0, 1] for a, b in zip(one, two, strict=True)]
     assert 0.7 < np.median(agree) < 0.99
+
+
+def test_a_dataset_travels_without_its_arrays(dataset: Dataset) -> None:
+    assert dataset.counts("full", 0.2, 0.4).any()
+    sent = pickle.dumps(dataset)
+    assert len(sent) < 1000
+    again: Dataset = pickle.loads(sent)
+    assert again == dataset
+    assert np.array_equal(again.boxes, dataset.boxes)
 
 
 def test_an_unfinished_dataset_is_drawn_anew(dataset: Dataset, tmp_path: Path) -> None:
