@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from masksearch_ray.model.usage import note_usage
 
-__all__ = ["ReadCounter", "ReadTotals", "bytes_read_here"]
+__all__ = ["ReadCounter", "ReadTotals", "bytes_read_here", "count_here"]
 
 _here = threading.local()
 
@@ -16,6 +16,11 @@ def bytes_read_here() -> int:
     """Bytes that the calling thread has read from storages, by whatever counter."""
     total: int = getattr(_here, "bytes", 0)
     return total
+
+
+def count_here(read: int) -> None:
+    """Count as read by the calling thread what others have read for it."""
+    _here.bytes = bytes_read_here() + read
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class ReadCounter:
 
     def add(self, bytes: int = 0, requests: int = 0, tiles: int = 0) -> None:
         """Add to the sums."""
-        _here.bytes = bytes_read_here() + bytes
+        count_here(bytes)
         note_usage(requests=requests)
         with self._lock:
             old = self._totals

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy.typing as npt
@@ -25,8 +27,13 @@ from masksearch_ray.model.shard import (
     Together,
 )
 from masksearch_ray.runtime.control import Watch
+from masksearch_ray.runtime.crowd import Crowd
+from masksearch_ray.storage import is_remote
 
 __all__ = ["Answers", "kind_of"]
+
+# Shared by all shards of a process; each request may read several ranges at once besides.
+_CROWD = Crowd(16)
 
 _KINDS = {
     Poll: "decide",
@@ -60,9 +67,23 @@ class Answers:
 
     def __init__(self, reader: CollectionReader) -> None:
         self._reader = reader
+        # What lies on this machine is read sooner than a thread takes it up.
+        self._crowd = _CROWD if is_remote(reader.storage.url) else None
 
     def of(self, wanted: Request, control: Watch) -> Any:
         """Answer a request; see `masksearch_ray.model.shard` for what each is answered by."""
+        several: Sequence[Request] = ()
+        match wanted:
+            case Together(wanted=several):
+                pass
+            case ReadTiles(batches=batches) if len(batches) > 1:
+                several = [ReadTiles((batch,)) for batch in batches]
+        if self._crowd is not None and len(several) > 1:
+            found = self._crowd.all([partial(self._one, each, control) for each in several])
+            return [each[0] for each in found] if isinstance(wanted, ReadTiles) else found
+        return self._one(wanted, control)
+
+    def _one(self, wanted: Request, control: Watch) -> Any:
         match wanted:
             case Together(wanted=several):
                 return [self._in_turn(one, control) for one in several]
@@ -77,8 +98,9 @@ class Answers:
 
     def _in_turn(self, wanted: Request, control: Watch) -> Any:
         """Answer one of many, which together may take long: each is a step of its own."""
-        control.step()
-        return self.of(wanted, control)
+        if self._crowd is None:
+            control.step()
+        return self._one(wanted, control)
 
     def _of_segment(self, segment: SegmentReader, wanted: Any) -> Any:
         match wanted:
