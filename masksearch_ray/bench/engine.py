@@ -67,11 +67,14 @@ class Planned:
         As stored, and in memory.
     doubt : int
         Bytes read besides if any row is in doubt after a ROI histogram.
+    opening : int
+        Bytes read before all that.
     """
 
     bytes: int
     expanded: int
     doubt: int = 0
+    opening: int = 0
 
 
 def planned(lines: str) -> Planned:
@@ -79,7 +82,9 @@ def planned(lines: str) -> Planned:
     found = re.search(r"index to read .*: ([\d,]+) bytes, ([\d,]+) expanded(?:; ([\d,]+))?", lines)
     if found is None:
         return Planned(0, 0)
-    return Planned(*(int((number or "0").replace(",", "")) for number in found.groups()))
+    before = re.search(r"before that, .*: ([\d,]+) bytes", lines)
+    told = *found.groups(), before and before[1]
+    return Planned(*(int((number or "0").replace(",", "")) for number in told))
 
 
 def growth(images: int) -> dict[int, int]:

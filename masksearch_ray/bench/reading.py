@@ -92,7 +92,7 @@ def ask_cold(opening: Opening, question: Question) -> Cold:
     _drop_pages(opening.url)
     with opening.open() as collection:
         index = collection.sql(impossible).stats
-        predicted = planned(collection.explain(impossible)).bytes
+        plan = planned(collection.explain(impossible))
     _drop_pages(opening.url)
     began = time.perf_counter()
     with opening.open() as collection:
@@ -107,7 +107,7 @@ def ask_cold(opening: Opening, question: Question) -> Cold:
         opened,
         asked,
         index.bytes_read,
-        predicted,
+        plan.opening + plan.bytes,
         stats.bytes_read,
         storage.info(newest).size,
         0 if stats.record is None else stats.record.storage_requests,

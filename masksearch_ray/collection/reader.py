@@ -13,7 +13,7 @@ import pyarrow as pa
 from masksearch_ray.collection.cache import user_cache
 from masksearch_ray.collection.counter import ReadCounter
 from masksearch_ray.collection.fetch import Fetcher
-from masksearch_ray.collection.layout import delete_key
+from masksearch_ray.collection.layout import INDEX, ROWS, delete_key
 from masksearch_ray.collection.manifest import Manifest, ObjectEntry, SegmentEntry
 from masksearch_ray.collection.parts import PartSpec, SegmentIndex, build_part, list_specs
 from masksearch_ray.collection.pixels import PixelContext, PixelSource, StoredPixels
@@ -67,6 +67,15 @@ class SegmentReader:
     def alive(self) -> npt.NDArray[np.bool_]:
         """Which rows are not deleted: bool, shape ``(rows,)``."""
         return self._once("alive", self._read_alive)
+
+    def opening(self) -> tuple[int, int]:
+        """Bytes read before the first column of the index, and before that of the metadata.
+
+        The first is 0 where the index lies apart from the segment.
+        """
+        objects = self.entry.objects
+        head = objects[INDEX].size if INDEX in objects else 0
+        return head, objects[ROWS].size
 
     def mask_ids(self) -> npt.NDArray[np.int64]:
         """Give the ``mask_id`` of every row: int64, shape ``(rows,)``."""

@@ -12,7 +12,14 @@ from masksearch_ray.execute.stored import stored_levels
 from masksearch_ray.index.levels import bracket
 from masksearch_ray.index.region import resolve
 from masksearch_ray.model.forecast import Forecast, TermForecast, merge_terms
-from masksearch_ray.model.query import CountPixels, Expr, Query, leaves, roi_columns
+from masksearch_ray.model.query import (
+    CountPixels,
+    Expr,
+    Query,
+    columns_of,
+    leaves,
+    roi_columns,
+)
 from masksearch_ray.model.shard import (
     BlockView,
     ReadCounts,
@@ -29,15 +36,16 @@ _Reads = list[ReadCounts | ReadHistogram]
 
 def terms_of(query: Query) -> tuple[CountPixels, ...]:
     """All CP terms of a query, each once."""
-
-    def exprs() -> Iterator[Expr | None]:
-        yield query.where
-        yield query.having
-        yield from (key.expr for key in query.order_by)
-        yield from (output.expr for output in query.outputs)
-
-    found = (leaf for expr in exprs() for leaf in leaves(expr))
+    found = (leaf for expr in _exprs(query) for leaf in leaves(expr))
     return tuple(dict.fromkeys(leaf for leaf in found if isinstance(leaf, CountPixels)))
+
+
+def _exprs(query: Query) -> Iterator[Expr | None]:
+    yield query.where
+    yield query.having
+    yield from query.group_by or ()
+    yield from (key.expr for key in query.order_by)
+    yield from (output.expr for output in query.outputs)
 
 
 def foresee(segments: Sequence[SegmentView], query: Query) -> Steps[Forecast]:
@@ -66,7 +74,16 @@ def foresee(segments: Sequence[SegmentView], query: Query) -> Steps[Forecast]:
             doubt += yield SizeOf(read)
     rows = sum(view.rows for view in views)
     tiles = sum(view.rows * view.grid.tiles for view in views)
-    return Forecast(rows, tiles, merge_terms(terms), total, memory, doubt)
+    opening = _opening(segments, query)
+    return Forecast(rows, tiles, merge_terms(terms), total, memory, doubt, opening)
+
+
+def _opening(segments: Sequence[SegmentView], query: Query) -> int:
+    """Bytes read before the first columns of index and metadata."""
+    heads = sum(segment.head for segment in segments) if terms_of(query) else 0
+    names = {name for expr in _exprs(query) for name in columns_of(expr)}
+    metadata = sum(segment.metadata for segment in segments) if names - {"mask_id"} else 0
+    return heads + metadata
 
 
 def _of_block(

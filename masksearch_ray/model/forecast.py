@@ -49,6 +49,8 @@ class Forecast:
         expanded.
     doubt : int
         Bytes of the columns that are read besides, if any row is in doubt after a ROI histogram.
+    opening : int
+        Bytes read before these columns: heads of index files, and metadata.
     """
 
     rows: int = 0
@@ -57,6 +59,7 @@ class Forecast:
     bytes: int = 0
     memory: int = 0
     doubt: int = 0
+    opening: int = 0
 
     @classmethod
     def merge(cls, parts: Sequence[Forecast]) -> Forecast:
@@ -68,6 +71,7 @@ class Forecast:
             sum(part.bytes for part in parts),
             sum(part.memory for part in parts),
             sum(part.doubt for part in parts),
+            sum(part.opening for part in parts),
         )
 
 

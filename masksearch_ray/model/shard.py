@@ -77,11 +77,15 @@ class SegmentView:
     blocks : tuple of BlockView
     alive : numpy.ndarray
         bool, shape ``(rows,)``: False where the row was deleted.
+    head, metadata : int
+        Bytes that are read before the first column of the index, and of the metadata.
     """
 
     segment: int
     blocks: tuple[BlockView, ...]
     alive: npt.NDArray[np.bool_]
+    head: int = 0
+    metadata: int = 0
 
 
 @dataclass(frozen=True)

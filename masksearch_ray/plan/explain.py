@@ -42,6 +42,7 @@ def explain_plan(plan: Plan, forecast: Forecast, text_of: Callable[[Expr], str])
             f"index to read where it is not in memory: {forecast.bytes:,} bytes, "
             f"{forecast.memory:,} expanded{more}"
         )
+        lines.append(f"before that, heads of index files and metadata: {forecast.opening:,} bytes")
     return lines
 
 

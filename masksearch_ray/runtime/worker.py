@@ -137,7 +137,7 @@ class Worker:
 
     def _view(self, number: int) -> SegmentView:
         segment = self.reader.segment(number)
-        return SegmentView(number, segment.blocks, segment.alive())
+        return SegmentView(number, segment.blocks, segment.alive(), *segment.opening())
 
     def _drive(
         self,

@@ -116,6 +116,18 @@ def test_constant_regions_and_mask_aggregates_take_what_was_foreseen(url: str, t
     assert forecast.doubt == 0
 
 
+@pytest.mark.parametrize("image", ["", " AND image_id >= 0"])
+def test_a_first_query_reads_what_was_foreseen(url: str, image: str) -> None:
+    term = INSIDE.format("box(3, 3, 50, 50)")
+    text = f"SELECT mask_id FROM masks WHERE {term} > 100000{image}"
+    forecast = foreseen(url, text)
+    with ms.open(url) as col:
+        stats = col.sql(text).stats
+    assert stats.tiles_read == 0
+    assert stats.bytes_read == forecast.opening + forecast.bytes
+    assert forecast.opening > 0
+
+
 @pytest.mark.parametrize("region", ["full_image", "object_box", "outside(object_box)"])
 @pytest.mark.parametrize("values", ["0.31, 0.77", "0.3, 0.75"])
 def test_regions_with_histograms_take_at_most_what_was_foreseen(region: str, values: str) -> None:
