@@ -84,12 +84,12 @@ class Dataset:
 
     def masks(self) -> NDArray[np.uint8]:
         """Map the masks: uint8, shape ``(2 N, side, side)``, read-only."""
-        return np.asarray(np.load(self.folder / "masks.npy", mmap_mode="r"))
+        return np.asarray(np.load(self.folder / "masks.npy", mmap_mode="r", allow_pickle=False))
 
     @cached_property
     def boxes(self) -> NDArray[np.int32]:
         """One object an image: int32, shape ``(N, 4)``, ``(x0, y0, x1, y1)``, half-open."""
-        return np.asarray(np.load(self.folder / "boxes.npy"))
+        return np.asarray(np.load(self.folder / "boxes.npy", allow_pickle=False))
 
     def regions(self, roi: str) -> NDArray[np.int32]:
         """Boxes of a region of `ROIS`, one an image: int32, shape ``(N, 4)``."""
@@ -121,11 +121,11 @@ class Dataset:
 
     @cached_property
     def _values(self) -> NDArray[np.uint32]:
-        return np.asarray(np.load(self.folder / "values.npy", mmap_mode="r"))
+        return np.asarray(np.load(self.folder / "values.npy", mmap_mode="r", allow_pickle=False))
 
     @cached_property
     def _pairs(self) -> NDArray[np.uint32]:
-        return np.asarray(np.load(self.folder / "pairs.npy", mmap_mode="r"))
+        return np.asarray(np.load(self.folder / "pairs.npy", mmap_mode="r", allow_pickle=False))
 
     @staticmethod
     def _in_range(counts: NDArray[np.uint32], low: float, high: float) -> NDArray[np.int64]:

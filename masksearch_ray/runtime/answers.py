@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy.typing as npt
@@ -67,8 +67,11 @@ class Answers:
 
     def __init__(self, reader: CollectionReader) -> None:
         self._reader = reader
+
+    @cached_property
+    def _crowd(self) -> Crowd | None:
         # What lies on this machine is read sooner than a thread takes it up.
-        self._crowd = _CROWD if is_remote(reader.storage.url) else None
+        return _CROWD if is_remote(self._reader.storage.url) else None
 
     def of(self, wanted: Request, control: Watch) -> Any:
         """Answer a request; see `masksearch_ray.model.shard` for what each is answered by."""

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 import ray
@@ -70,15 +71,27 @@ def test_status_finds_workers_and_what_they_hold(col: ms.Collection, url: str) -
     assert ms.cluster_status(url=f"{url}-of-nobody").workers == ()
 
 
+def running() -> set[str]:
+    return {q.text for w in ms.cluster_status().workers if w.report for q in w.report.queries}
+
+
 def test_status_shows_the_queries_that_run(col: ms.Collection) -> None:
-    # Rows are held back once the reader is some parts behind, so the stage cannot end.
-    result = col.sql("SELECT mask_id FROM masks")
-    batches = iter(result)
-    next(batches)
-    running = {q.text for w in ms.cluster_status().workers if w.report for q in w.report.queries}
-    ended = {q.text for w in ms.cluster_status().workers if w.report for q in w.report.queries}
-    list(batches)
-    assert running <= {"SELECT mask_id FROM masks"} and ended <= running
+    text, over = "SELECT COUNT(*) AS n FROM masks WHERE CP(mask, full_image, (0.3, 1)) > 9", Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            col.sql(text, use_index=False).table  # noqa: B018
+
+    asking = Thread(target=ask)
+    asking.start()
+    try:
+        # One at work for milliseconds is not seen at every look.
+        seen = any(running() == {text} for _ in range(500))
+    finally:
+        over.set()
+        asking.join()
+    assert seen
+    assert any(not running() for _ in range(500))
 
 
 def test_status_counts_workers_that_were_replaced(
