@@ -43,6 +43,7 @@ Undecided = Callable[[Index], Bools]
 """Which of some items are still in doubt, given the bounds so far."""
 
 _FIRST_BATCH = 8  # small, as every row of it is read whatever the others turn out to be
+_GROWTH = 2  # a batch holds so many times fewer rows than all before it
 
 
 class Ranked(Protocol):
@@ -154,12 +155,13 @@ def top(items: Items, ranking: Ranking, k: int) -> Steps[tuple[Index, Places]]:
         In order.
     """
     at = np.arange(items.n)
-    batch = max(k, _FIRST_BATCH)
+    done = 0
     while True:
         elsewhere = yield Poll()
         at, doubtful, threshold = survey(items, ranking, k, at, elsewhere)
         if not len(doubtful):
             break
+        batch = max(_FIRST_BATCH, done // _GROWTH)
         best = optimistic(ranking.keys(items, doubtful)).first(batch)
         chosen = np.sort(doubtful[best])
 
@@ -167,7 +169,7 @@ def top(items: Items, ranking: Ranking, k: int) -> Steps[tuple[Index, Places]]:
             return _in_doubt(items, ranking, some, threshold)[1]
 
         yield from items.refine(chosen, ranking.exprs, undecided)
-        batch *= 2
+        done += len(chosen)
     places = pessimistic(ranking.keys(items, at))
     first = places.first(k)
     return at[first], places.take(first)

@@ -27,7 +27,7 @@ from masksearch_ray.runtime.worker import Place, Worker
 
 __all__ = ["LocalPool", "LocalRuntime"]
 
-_PATIENCE = 0.002  # seconds that a stage runs in the caller's thread before others help
+_PATIENCE = 0.02  # seconds that a stage runs in the caller's thread before others help
 
 
 class LocalPool:
