@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ Index = npt.NDArray[np.int64]
 # Members of one group may have different levels (dtypes differ): the four ends of the range are
 # gathered for each member as if they were levels 1 to 4 of a block of their own; 0 is "valid".
 _ENDS = Bracket(start_outer=1, start_inner=2, stop_outer=4, stop_inner=3, empty=False, none=5)
+# The same where no pixel is beyond the range.
+_OPEN = replace(_ENDS, stop_outer=_ENDS.none, stop_inner=_ENDS.none)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +132,8 @@ class Members:
         counts = held[2]
         areas, offsets = grid.cell_areas(), local.offsets
         if source.threshold is None:
-            low, high = group_cell_bounds(source.aggregate, counts, _ENDS, offsets, areas)
+            ends = _OPEN if self._open(wanted, items) else _ENDS
+            low, high = group_cell_bounds(source.aggregate, counts, ends, offsets, areas)
             if term.range.start >= term.range.stop:
                 low = high = np.zeros_like(low)
         else:
@@ -154,14 +157,15 @@ class Members:
             ]
         )
         found: dict[int, npt.NDArray[np.int64]] = {}
-        for slot in range(5):
+        nan = any(self.rows.parts[number].view.nan for number, _ in parts)
+        for slot in range(0 if nan else 1, 5):
             # Ends that are the same in every part need to be gathered only once.
             alike = [s for s in found if all(ends[s] == ends[slot] for ends in marks)]
             if alike and marks:
                 found[slot] = found[alike[0]]
                 continue
             found[slot] = np.zeros((len(items), grid.cells), np.int64)
-            if not marks and slot in (0, _ENDS.start_outer):
+            if not marks and slot == _ENDS.start_outer:
                 found[slot][:] = areas  # without the index no more is known
             for (number, members), ends, counts in zip(parts, marks, read, strict=True):
                 if ends[slot] in counts:
@@ -170,6 +174,13 @@ class Members:
                 elif ends[slot] == 0:
                     found[slot][members] = areas
         return found
+
+    def _open(self, values: ValueRange, items: Index) -> bool:
+        """Whether no pixel of members is beyond a range."""
+        parts = self._by_part(items) if self.rows.use_index else []
+        none = [len(self.rows.parts[number].view.levels) + 1 for number, _ in parts]
+        stops = [self._marks(number, values)[3:] for number, _ in parts]
+        return bool(parts) and all(set(ends) == {n} for ends, n in zip(stops, none, strict=True))
 
     def _marks(self, number: int, values: ValueRange) -> tuple[int, ...]:
         """Level indices of a part for the slots 0 to 4 of `_ENDS`."""

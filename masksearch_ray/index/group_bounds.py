@@ -61,17 +61,22 @@ def group_cell_bounds(
     members = int(offsets[-1])
     every = np.broadcast_to(areas, (members, len(areas)))
 
+    nothing = np.zeros((members, 0), np.int64)
+    unbounded = bracket.stop_outer == bracket.stop_inner == bracket.none
+    known = unbounded, 0 not in counts
+
     def at(level: int) -> Counts:
         if level == bracket.none:
             return np.zeros(every.shape, np.int64)
         held = every if level == 0 and 0 not in counts else counts[level]
         return np.ascontiguousarray(held)
 
-    ends = bracket.start_inner, bracket.start_outer, bracket.stop_outer, bracket.stop_inner
+    start = at(bracket.start_inner), at(bracket.start_outer)
+    stop = (nothing,) * 2 if unbounded else (at(bracket.stop_outer), at(bracket.stop_inner))
     lower = np.empty((len(offsets) - 1, len(areas)), np.int64)
     upper = np.empty_like(lower)
-    held = tuple(at(level) for level in (*ends, 0))
-    kernel.aggregate_bounds(_KINDS[kind], held, offsets, areas, lower, upper)
+    held = (*start, *stop, at(0) if 0 in counts else nothing)
+    kernel.aggregate_bounds(_KINDS[kind], held, known, offsets, areas, lower, upper)
     return lower, upper
 
 
