@@ -100,7 +100,9 @@ def test_tiles_stay_in_memory_as_far_as_there_is_room(kept: int) -> None:
     before = segment.counter.totals.tiles
     segment.tiles(0, rows, chosen)
     again = segment.counter.totals.tiles - before
-    assert again == (7 if not kept else 0) or kept == 3 * 64 * 64
+    assert again <= 7
+    if kept != 3 * 64 * 64:
+        assert again == (0 if kept else 7)
 
 
 def test_many_threads_may_read_one_segment() -> None:
