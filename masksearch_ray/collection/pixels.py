@@ -61,7 +61,15 @@ class PixelContext:
 
 
 class PixelSource(Protocol):
-    """Gives pixels; may be used by several threads."""
+    """Gives pixels; may be used by several threads.
+
+    Attributes
+    ----------
+    keeps : bool
+        Whether it keeps by itself what it read.
+    """
+
+    keeps: bool
 
     def tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
         """Pixels of tiles.
@@ -107,6 +115,8 @@ class StoredPixels:
     context : PixelContext
     """
 
+    keeps = False
+
     def __init__(self, context: PixelContext) -> None:
         self._fetcher = context.fetcher
         self._segment = context.entry.id
@@ -119,36 +129,12 @@ class StoredPixels:
         ]
         self._lock = threading.Lock()
         self._recent = context.recent
-        self._recent_pixels = context.recent_pixels
         for number, (codec, block) in enumerate(zip(self._codecs, self._blocks, strict=True)):
             if codec.stride * block.rows != block.directory_size:
                 raise DamagedError(f"the directory of block {number} has another size", self._url)
 
     def tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
         """Pixels of tiles; zero beyond the rim of the mask."""
-        # They are kept: a query often follows another that doubts the same tiles.
-        if not self._recent_pixels.budget or not len(rows):
-            return self._read_tiles(block, rows, tiles)
-        places = rows * self._codecs[block].grid.tiles + tiles
-        keys = [(self._segment, block, place) for place in places.tolist()]
-        found: list[Any] = self._recent_pixels.get_all(keys)
-        missing = [at for at, pixels in enumerate(found) if pixels is None]
-        if missing:
-            read = self._read_tiles(block, rows[missing], tiles[missing])
-            if len(missing) == len(found):
-                self._keep(keys, read)
-                return read
-            self._keep([keys[at] for at in missing], read)
-            for at, pixels in zip(missing, read, strict=True):
-                found[at] = pixels
-        return np.stack(found)
-
-    def _keep(self, keys: Sequence[Any], pixels: npt.NDArray[Any]) -> None:
-        # Each on its own: a part of an array would keep all of it alive.
-        self._recent_pixels.put_all(keys, [one.copy() for one in pixels], pixels[0].nbytes)
-
-    def _read_tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
-        """Pixels of tiles from the storage."""
         codec = self._codecs[block]
         wanted, where = np.unique(rows, return_inverse=True)
         starts, stops = codec.spans(self._entries_of(block, wanted))
@@ -171,7 +157,7 @@ class StoredPixels:
             check()
             some = rows[first : first + step]
             tiles = np.tile(every, len(some))
-            pixels = self._read_tiles(block, np.repeat(some, len(every)), tiles)
+            pixels = self.tiles(block, np.repeat(some, len(every)), tiles)
             found += [codec.assemble(one) for one in np.split(pixels, len(some))]
         return found
 

@@ -13,12 +13,14 @@ import pyarrow as pa
 from masksearch_ray.collection.cache import user_cache
 from masksearch_ray.collection.counter import ReadCounter
 from masksearch_ray.collection.fetch import Fetcher
+from masksearch_ray.collection.gather import TilePlaces, gather
+from masksearch_ray.collection.kept import KeptTiles
 from masksearch_ray.collection.layout import INDEX, ROWS, delete_key
 from masksearch_ray.collection.manifest import Manifest, ObjectEntry, SegmentEntry
 from masksearch_ray.collection.parts import PartSpec, SegmentIndex, build_part, list_specs
-from masksearch_ray.collection.pixels import PixelContext, PixelSource, StoredPixels
+from masksearch_ray.collection.pixels import PixelContext, PixelSource
 from masksearch_ray.collection.recent import Recent, default_budget
-from masksearch_ray.collection.registered import RegisteredPixels
+from masksearch_ray.collection.registered import open_pixels
 from masksearch_ray.collection.rows import MASK_ID
 from masksearch_ray.collection.rows_file import RowsFile
 from masksearch_ray.collection.segment import BLOCK
@@ -166,7 +168,13 @@ class SegmentReader:
         self, block: int, rows: npt.NDArray[np.int64], tiles: npt.NDArray[np.int64]
     ) -> npt.NDArray[Any]:
         """Pixels of tiles: stored dtype, ``(n, T, T)``; see `PixelSource.tiles`."""
-        return self._pixels().tiles(block, rows, tiles)
+        return gather([self.places(block, rows, tiles)], self._reader.kept_tiles)
+
+    def places(
+        self, block: int, rows: npt.NDArray[np.int64], tiles: npt.NDArray[np.int64]
+    ) -> TilePlaces:
+        """Where tiles lie, to be gathered."""
+        return TilePlaces(self._pixels(), self.entry.id, self.blocks[block], rows, tiles)
 
     def masks(self, ordinals: Sequence[int] | npt.NDArray[np.int64]) -> list[npt.NDArray[Any]]:
         """Whole masks ``(H, W)`` of rows, in the order asked for."""
@@ -266,7 +274,7 @@ class SegmentReader:
         return np.asarray(self._rows.columns([MASK_ID]).column(MASK_ID).to_numpy(), np.int64)
 
     def _pixels(self) -> PixelSource:
-        return self._once("pixels", lambda: _open_pixels(self._make_context(), self._manifest))
+        return self._once("pixels", lambda: open_pixels(self._make_context(), self._manifest))
 
     def _index(self) -> SegmentIndex:
         return self._once("index", self._make_index)
@@ -287,12 +295,6 @@ class SegmentReader:
         return SegmentIndex(
             self._make_context(), self._pixels(), self._manifest, reader.part_specs, reader.cache
         )
-
-
-def _open_pixels(context: PixelContext, manifest: Manifest) -> PixelSource:
-    if context.entry.kind == "registered":
-        return RegisteredPixels(context, manifest)
-    return StoredPixels(context)
 
 
 class CollectionReader:
@@ -327,6 +329,7 @@ class CollectionReader:
         memory = default_budget() if memory is None else memory
         self.recent = Recent[Any](memory)
         self.recent_pixels = Recent[Any](memory // 8 if pixel_bytes is None else pixel_bytes)
+        self.kept_tiles = KeptTiles(self.recent_pixels)
         self._lock = threading.Lock()
         self._segments: dict[int, SegmentReader] = {}
         self._specs: tuple[PartSpec, ...] | None = None

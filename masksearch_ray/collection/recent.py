@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
 __all__ = ["Recent", "default_budget"]
@@ -65,10 +65,10 @@ class Recent(Generic[T]):
                     found.append(held[0])
         return found
 
-    def put_all(self, keys: Iterable[Hashable], values: Sequence[T], nbytes: int) -> None:
-        """Keep values of one size, `nbytes` each."""
-        for key, value in zip(keys, values, strict=True):
-            self.put(key, value, nbytes)
+    def holds(self, keys: Iterable[Hashable]) -> list[bool]:
+        """Whether each key has a value, without using it."""
+        with self._lock:
+            return [key in self._values for key in keys]
 
     def put(self, key: Hashable, value: T, nbytes: int) -> None:
         """Keep a value, in place of the one that the key had."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 from masksearch_ray.collection.counter import ReadTotals
 from masksearch_ray.collection.layout import ROWS, segment_key
 from masksearch_ray.collection.manifest import Manifest
-from masksearch_ray.collection.pixels import PixelContext, Positions
+from masksearch_ray.collection.pixels import PixelContext, PixelSource, Positions, StoredPixels
 from masksearch_ray.collection.sources.ahead import read_ahead
 from masksearch_ray.collection.sources.images import read_png
 from masksearch_ray.collection.sources.location import suffix_of
@@ -27,7 +27,7 @@ from masksearch_ray.model.interrupt import check
 from masksearch_ray.storage import Storage, open_storage
 from masksearch_ray.storage.keys import check_key
 
-__all__ = ["RegisteredPixels", "SourceRecord", "source_columns"]
+__all__ = ["RegisteredPixels", "SourceRecord", "open_pixels", "source_columns"]
 
 Mask = npt.NDArray[Any]
 
@@ -70,6 +70,13 @@ def source_columns(records: Sequence[SourceRecord]) -> pa.Table:
     )
 
 
+def open_pixels(context: PixelContext, manifest: Manifest) -> PixelSource:
+    """Pixels of a segment, wherever they are."""
+    if context.entry.kind == "registered":
+        return RegisteredPixels(context, manifest)
+    return StoredPixels(context)
+
+
 class RegisteredPixels:
     """Pixels read from their sources; see `masksearch_ray.collection.pixels.PixelSource`.
 
@@ -79,6 +86,8 @@ class RegisteredPixels:
     manifest : Manifest
         Says which values the collection takes.
     """
+
+    keeps = True
 
     def __init__(self, context: PixelContext, manifest: Manifest) -> None:
         self._context = context

@@ -144,8 +144,8 @@ def _read(pieces: Sequence[_Piece], chosen: Index, tiles: Index) -> Steps[npt.ND
             at = piece.positions[chosen[low:high] - piece.start]
             view = piece.view
             batches.append(TileBatch(view.segment, view.block, at, tiles[low:high]))
-    answers: list[npt.NDArray[Any]] = yield ReadTiles(tuple(batches))
-    return answers[0] if len(answers) == 1 else np.concatenate(answers)
+    pixels: npt.NDArray[Any] = yield ReadTiles(tuple(batches), joined=True)
+    return pixels
 
 
 def _tally(

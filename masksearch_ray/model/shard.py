@@ -169,9 +169,19 @@ class TileBatch:
 
 @dataclass(frozen=True, eq=False)
 class ReadTiles:
-    """Ask for tiles; the answer is a list of arrays ``(n, T, T)``, one for each batch."""
+    """Ask for tiles; the answer is a list of arrays ``(n, T, T)``, one for each batch.
+
+    Parameters
+    ----------
+    batches : tuple of TileBatch
+        At least one.
+    joined : bool
+        Whether the answer is one array, the tiles of one batch after those of the other; these are
+        of one dtype and one side then.
+    """
 
     batches: tuple[TileBatch, ...]
+    joined: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
+from masksearch_ray.collection.gather import gather, in_turn
 from masksearch_ray.collection.reader import CollectionReader, SegmentReader
 from masksearch_ray.execute.columns import Boxes, boxes_of, interval_of
 from masksearch_ray.execute.interval import Interval
@@ -75,16 +77,35 @@ class Answers:
 
     def of(self, wanted: Request, control: Watch) -> Any:
         """Answer a request; see `masksearch_ray.model.shard` for what each is answered by."""
-        several: Sequence[Request] = ()
-        match wanted:
-            case Together(wanted=several):
-                pass
-            case ReadTiles(batches=batches) if len(batches) > 1:
-                several = [ReadTiles((batch,)) for batch in batches]
-        if self._crowd is not None and len(several) > 1:
-            found = self._crowd.all([partial(self._one, each, control) for each in several])
-            return [each[0] for each in found] if isinstance(wanted, ReadTiles) else found
+        if isinstance(wanted, ReadTiles):
+            return self._tiles(wanted, self._side_by_side)
+        if self._crowd is not None and isinstance(wanted, Together) and len(wanted.wanted) > 1:
+            return self._crowd.all([partial(self._one, each, control) for each in wanted.wanted])
         return self._one(wanted, control)
+
+    def _tiles(self, wanted: ReadTiles, run: Callable[[Any], list[Any]]) -> Any:
+        """Tiles of batches, those of one dtype and side together."""
+        alike: dict[tuple[str, int], list[int]] = {}
+        places = []
+        for at, batch in enumerate(wanted.batches):
+            segment = self._reader.segment(batch.segment)
+            places.append(segment.places(batch.block, batch.rows, batch.tiles))
+            view = places[-1].view
+            alike.setdefault((view.shape.dtype, view.grid.tile), []).append(at)
+        found: list[Any] = [None] * len(places)
+        for some in alike.values():
+            pixels = gather([places[at] for at in some], self._reader.kept_tiles, run)
+            if wanted.joined:
+                return pixels
+            ends = np.cumsum([len(places[at].rows) for at in some])
+            for at, one in zip(some, np.split(pixels, ends[:-1]), strict=True):
+                found[at] = one
+        return found
+
+    def _side_by_side(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        if self._crowd is None or len(calls) < 2:
+            return in_turn(calls)
+        return self._crowd.all(calls)
 
     def _one(self, wanted: Request, control: Watch) -> Any:
         match wanted:
@@ -94,9 +115,8 @@ class Answers:
                 return control.threshold
             case SizeOf(wanted=one):
                 return self._size_of(one)
-            case ReadTiles(batches=batches):
-                segment = self._reader.segment
-                return [segment(b.segment).tiles(b.block, b.rows, b.tiles) for b in batches]
+            case ReadTiles():
+                return self._tiles(wanted, in_turn)
         return self._of_segment(self._reader.segment(wanted.segment), wanted)
 
     def _in_turn(self, wanted: Request, control: Watch) -> Any:
