@@ -61,8 +61,11 @@ def sum_bounds(levels: Counts, bracket: Bracket, grid: Grid, coverage: Coverage,
     lower, upper : numpy.ndarray
         int64, shape ``(N,)``.
     """
-    sums = np.zeros((2, n), np.int64)
-    if not bracket.empty and n:
+    if bracket.empty:
+        return np.zeros(n, np.int64), np.zeros(n, np.int64)
+    # Two arrays: what is freed in small pieces is used again, not given back to the system.
+    sums = np.empty(n, np.int64), np.empty(n, np.int64)
+    if n:
         around = bracket.start_outer, bracket.stop_outer
         outer, outer_modes = _ends(levels, bracket, around, grid.cells)
         if bracket.exact:
@@ -81,7 +84,7 @@ def sum_bounds(levels: Counts, bracket: Bracket, grid: Grid, coverage: Coverage,
         else:
             held, shape = _coverage_arrays(coverage), shape_of(grid)
             kernel.sum_bounds(outer, inner, modes, cells, areas, held, shape, most, sums)
-    return sums[0], sums[1]
+    return sums
 
 
 def cell_bounds(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from masksearch_ray.kernels.bounds import box_coverage, count_rectangles
+from masksearch_ray.kernels.box_cells import box_coverage, count_rectangles
 from masksearch_ray.model.grid import Grid
 
 __all__ = ["BoxCoverage", "ConstantCoverage", "Coverage", "DenseCoverage", "shape_of"]

@@ -18,8 +18,6 @@ __all__ = [
     "DENSE",
     "NONE",
     "OUTSIDE_BOXES",
-    "box_coverage",
-    "count_rectangles",
     "sum_bounds",
     "sum_constant_bounds",
     "tile_sums",
@@ -31,8 +29,9 @@ ALL, NONE, COLUMN = 0, 1, 2
 # of a box a mask, or a number a cell and mask.
 BOXES, OUTSIDE_BOXES, DENSE = 0, 1, 2
 # Masks bounded together: their sums stay in the cache while column after column streams through,
-# and with boxes so do their overlaps with every column of cells.
-_CONSTANT_CHUNK, _CHUNK = 4096, 2048
+# and with boxes so do their overlaps with every column of cells. Where only sums are kept they may
+# fill the second cache: the longer a column is read on, the better the processor reads ahead.
+_CONSTANT_CHUNK, _CHUNK = 16384, 2048
 
 
 @numba.njit(cache=True, nogil=True)
@@ -54,17 +53,18 @@ def sum_constant_bounds(
         int64 and int32, shape ``(cells,)``: pixels of each cell, and those in the region.
     most : numpy.unsignedinteger
         How many cells' pixels a lane holds, of the dtype of lanes.
-    sums : numpy.ndarray
-        int64, shape ``(2, N)``: lower and upper bounds, added to.
+    sums : tuple of two numpy.ndarray
+        int64, shape ``(N,)`` each: lower and upper bounds, written to.
     """
-    n, exact = sums.shape[1], modes[1, 0] == -1
-    single = exact and modes[0, 0] == COLUMN and modes[0, 1] == NONE
+    n, exact = len(sums[0]), modes[1, 0] == -1
+    plain = exact and modes[0, 0] == COLUMN and modes[0, 1] != ALL
     cells, whole = _whole_first(cells, areas, inside)
     lanes = np.empty((5, min(n, _CONSTANT_CHUNK)), np.asarray(most).dtype)
     for first in range(0, n, _CONSTANT_CHUNK):
         size = min(n - first, _CONSTANT_CHUNK)
         lower, upper, both = lanes[0, :size], lanes[1, :size], lanes[2, :size]
         high, low = lanes[3, :size], lanes[3 if exact else 4, :size]
+        _clear(sums, first, size)
         for begin in range(0, len(cells), most):
             end = min(len(cells), begin + np.int64(most))
             split = max(begin, min(end, whole))
@@ -72,15 +72,16 @@ def sum_constant_bounds(
             for end_of in range(1 if exact else 2):
                 ends, lane = (outer, both if exact else upper) if end_of == 0 else (inner, lower)
                 _add_whole(ends, modes[end_of], cells[begin:split], areas, first, lane)
-            for c in cells[split:end]:
-                rest = areas[c] - inside[c]
-                if single:
-                    column = outer[0][c, first : first + size]
-                    _clip(column, column, inside[c], rest, lower, upper)
-                else:
+            others = cells[split:end]
+            if plain and modes[0, 1] == NONE:
+                _clip_columns(outer[0], others, areas, inside, first, lower, upper)
+            elif plain:
+                _clip_pairs(outer, others, areas, inside, first, lower, upper)
+            else:
+                for c in others:
                     _differences(outer, inner, modes, c, areas[c], first, high, low)
-                    _clip(high, low, inside[c], rest, lower, upper)
-            _move(lower, upper, both, sums[:, first : first + size])
+                    _clip(high, low, inside[c], areas[c] - inside[c], lower, upper)
+            _move(lower, upper, both, sums, first)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -111,7 +112,7 @@ def sum_bounds(
         Height and width of the mask, side and number of columns of its cells.
     """
     kind, inside, boxes = coverage
-    n, exact = sums.shape[1], modes[1, 0] == -1
+    n, exact = len(sums[0]), modes[1, 0] == -1
     height, width, side, cols = shape
     lanes = np.empty((7, min(n, _CHUNK)), np.asarray(most).dtype)
     across = np.empty((0 if kind == DENSE else cols, lanes.shape[1]), lanes.dtype)
@@ -121,6 +122,7 @@ def sum_bounds(
         high, low = lanes[3, :size], lanes[3 if exact else 4, :size]
         within, down = lanes[5, :size], lanes[6, :size]
         band, ends = -1, boxes[:, first : first + size]
+        _clear(sums, first, size)
         for col in range(len(across)):
             _overlap(ends[::2], col * side, min((col + 1) * side, width), across[col])
         for begin in range(0, len(cells), most):
@@ -135,7 +137,7 @@ def sum_bounds(
                     _multiply(across[c % cols], down, kind == OUTSIDE_BOXES, areas[c], within)
                 _differences(outer, inner, modes, c, areas[c], first, high, low)
                 _clip_each(high, low, within, areas[c], lower, upper)
-            _move(lower, upper, both, sums[:, first : first + size])
+            _move(lower, upper, both, sums, first)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -188,6 +190,67 @@ def _add_columns(counts: Any, cells: Any, first: int, lane: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
+def _clip_columns(
+    counts: Any, cells: Any, areas: Any, inside: Any, first: int, lower: Any, upper: Any
+) -> None:
+    """Add bounds on cells whose counts are a column each; four at once as in `_add_columns`."""
+    lane, stop, rests = lower.dtype.type, first + len(lower), np.int64(0)
+    fours = len(cells) // 4 * 4
+    for j in range(0, fours, 4):
+        p, q, r, s = cells[j], cells[j + 1], cells[j + 2], cells[j + 3]
+        a, b = counts[p, first:stop], counts[q, first:stop]
+        c, d = counts[r, first:stop], counts[s, first:stop]
+        most_a, most_b = lane(inside[p]), lane(inside[q])
+        most_c, most_d = lane(inside[r]), lane(inside[s])
+        rest_a, rest_b = lane(areas[p] - inside[p]), lane(areas[q] - inside[q])
+        rest_c, rest_d = lane(areas[r] - inside[r]), lane(areas[s] - inside[s])
+        rests += np.int64(rest_a) + np.int64(rest_b) + np.int64(rest_c) + np.int64(rest_d)
+        for i in range(len(lower)):
+            w, x, y, z = lane(a[i]), lane(b[i]), lane(c[i]), lane(d[i])
+            upper[i] += min(w, most_a) + min(x, most_b) + min(y, most_c) + min(z, most_d)
+            lower[i] += max(w, rest_a) + max(x, rest_b) + max(y, rest_c) + max(z, rest_d)
+    _take_off(rests, lower)
+    for c in cells[fours:]:
+        column = counts[c, first:stop]
+        _clip(column, column, inside[c], areas[c] - inside[c], lower, upper)
+
+
+@numba.njit(cache=True, nogil=True)
+def _clip_pairs(
+    ends: Any, cells: Any, areas: Any, inside: Any, first: int, lower: Any, upper: Any
+) -> None:
+    """Add bounds on cells whose counts are the difference of two columns, two at once."""
+    lane, stop, rests = lower.dtype.type, first + len(lower), np.int64(0)
+    for j in range(0, len(cells), 2):
+        p, q = cells[j], cells[min(j + 1, len(cells) - 1)]
+        a, b = ends[0][p, first:stop], ends[1][p, first:stop]
+        c, d = ends[0][q, first:stop], ends[1][q, first:stop]
+        most_p, rest_p = lane(inside[p]), lane(areas[p] - inside[p])
+        most_q, rest_q = lane(inside[q]), lane(areas[q] - inside[q])
+        rests += np.int64(rest_p)
+        if p == q:
+            for i in range(len(lower)):
+                x = lane(a[i] - b[i])
+                upper[i] += min(x, most_p)
+                lower[i] += max(x, rest_p)
+        else:
+            rests += np.int64(rest_q)
+            for i in range(len(lower)):
+                x, y = lane(a[i] - b[i]), lane(c[i] - d[i])
+                upper[i] += min(x, most_p) + min(y, most_q)
+                lower[i] += max(x, rest_p) + max(y, rest_q)
+    _take_off(rests, lower)
+
+
+@numba.njit(cache=True, nogil=True)
+def _take_off(rests: Any, lower: Any) -> None:
+    """Take off what `max(count, rest)` has too much; sums before may wrap, those after do not."""
+    wrapped = lower.dtype.type(rests)
+    for i in range(len(lower)):
+        lower[i] -= wrapped
+
+
+@numba.njit(cache=True, nogil=True)
 def _differences(
     outer: Any, inner: Any, modes: Any, c: int, area: int, first: int, high: Any, low: Any
 ) -> None:
@@ -236,10 +299,17 @@ def _clip_each(high: Any, low: Any, within: Any, area: int, lower: Any, upper: A
 
 
 @numba.njit(cache=True, nogil=True)
-def _move(lower: Any, upper: Any, both: Any, sums: Any) -> None:
-    for i in range(len(both)):
-        sums[0, i] += lower.dtype.type(lower[i] + both[i])
-        sums[1, i] += lower.dtype.type(upper[i] + both[i])
+def _clear(sums: Any, first: int, size: int) -> None:
+    for at in range(2):
+        sums[at][first : first + size] = 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _move(lower: Any, upper: Any, both: Any, sums: Any, first: int) -> None:
+    stop = first + len(both)
+    for lane, wide in ((lower, sums[0][first:stop]), (upper, sums[1][first:stop])):
+        for i in range(len(both)):
+            wide[i] += lane.dtype.type(lane[i] + both[i])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -259,68 +329,6 @@ def _multiply(across: Any, down: Any, outside: bool, area: int, out: Any) -> Non
     else:
         for i in range(len(out)):
             out[i] = across[i] * down[i]
-
-
-@numba.njit(cache=True, nogil=True)
-def box_coverage(boxes: Any, outside: bool, areas: Any, shape: Any, inside: Any) -> None:
-    """Pixels of each cell in each mask's box.
-
-    Parameters
-    ----------
-    boxes : numpy.ndarray
-        int32, shape ``(4, n)``: x0, y0, x1, y1 inside the mask.
-    outside : bool
-        Whether the region is what lies outside the box.
-    areas : numpy.ndarray
-        int64, shape ``(cells,)``.
-    shape : tuple of int
-        Height and width of the mask, side and number of columns of its cells.
-    inside : numpy.ndarray
-        int32, shape ``(n, cells)``; written to.
-    """
-    height, width, cell, cols = shape
-    for i in range(len(inside)):
-        for c in range(len(areas)):
-            y0, x0 = c // cols * cell, c % cols * cell
-            y1, x1 = min(y0 + cell, height), min(x0 + cell, width)
-            down = max(0, min(boxes[3, i], y1) - max(boxes[1, i], y0))
-            across = max(0, min(boxes[2, i], x1) - max(boxes[0, i], x0))
-            overlap = down * across
-            inside[i, c] = areas[c] - overlap if outside else overlap
-
-
-@numba.njit(cache=True, nogil=True)
-def count_rectangles(boxes: Any, outside: bool, shape: Any, marks: Any) -> None:
-    """Mark the corners of the rectangles of cells that boxes touch, or that they hold wholly.
-
-    Summed along both axes, marks are how many rectangles hold each cell.
-
-    Parameters
-    ----------
-    boxes : numpy.ndarray
-        int32, shape ``(4, n)``: x0, y0, x1, y1 inside the mask.
-    outside : bool
-        Whether cells are marked that a box holds wholly, else those that it touches.
-    shape : tuple of int
-        Height and width of the mask, side and number of columns of its cells.
-    marks : numpy.ndarray
-        int64, shape ``(rows + 1, columns + 1)``; added to.
-    """
-    height, width, side, _ = shape
-    up, down = (side - 1, 0) if outside else (0, side - 1)
-    for i in range(boxes.shape[1]):
-        x0, y0, x1, y1 = boxes[0, i], boxes[1, i], boxes[2, i], boxes[3, i]
-        if x0 >= x1 or y0 >= y1:
-            continue
-        # A cell at the rim may be smaller than others.
-        right = marks.shape[1] - 1 if x1 == width else (x1 + down) // side
-        bottom = marks.shape[0] - 1 if y1 == height else (y1 + down) // side
-        left, top = (x0 + up) // side, (y0 + up) // side
-        if left < right and top < bottom:
-            marks[top, left] += 1
-            marks[top, right] -= 1
-            marks[bottom, left] -= 1
-            marks[bottom, right] += 1
 
 
 @numba.njit(cache=True, nogil=True)
