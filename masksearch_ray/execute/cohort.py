@@ -151,9 +151,9 @@ class Cohort:
             self._bounds[term] = zero, zero.copy(), np.zeros(self.n, np.bool_)
         for at in self._chunks(np.arange(self.n), _BOUNDED):
             for term in terms:
-                found = yield from self.members.tile_bounds(term, at)
+                found = yield from self.members.bounds(term, at)
                 lower, upper, null = self._bounds[term]
-                lower[at], upper[at] = found.lower.sum(axis=1), found.upper.sum(axis=1)
+                lower[at], upper[at] = found.lower[:, 0], found.upper[:, 0]
                 null[at] = found.null
         for term in terms:
             lower, upper, null = self._bounds[term]

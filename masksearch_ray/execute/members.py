@@ -16,9 +16,16 @@ from masksearch_ray.execute.rows import Part, Rows
 from masksearch_ray.execute.steps import side_by_side
 from masksearch_ray.execute.stored import stored_levels
 from masksearch_ray.index.aggregate_tiles import count_aggregate_tiles
-from masksearch_ray.index.bounds import tile_bounds
-from masksearch_ray.index.group_bounds import group_cell_bounds, threshold_cell_bounds
+from masksearch_ray.index.coverage import ConstantCoverage
+from masksearch_ray.index.group_bounds import (
+    Sums,
+    gather_members,
+    group_bounds,
+    lane_dtype,
+    threshold_bounds,
+)
 from masksearch_ray.index.levels import Bracket, bracket
+from masksearch_ray.index.region import Region
 from masksearch_ray.model.grid import Grid
 from masksearch_ray.model.query import CountPixels
 from masksearch_ray.model.shard import ReadCounts, ReadTiles, Steps, TileBatch
@@ -27,6 +34,9 @@ from masksearch_ray.model.values import ValueRange
 __all__ = ["Members", "TileBounds"]
 
 Index = npt.NDArray[np.int64]
+# Groups of one size, as positions among those asked for; the counts of their members by level, each
+# ``(size, cells, n)``; and where the range lies among these levels.
+_Gathered = tuple[Index, dict[int, npt.NDArray[Any]], Bracket]
 
 # Members of one group may have different levels (dtypes differ): the four ends of the range are
 # gathered for each member as if they were levels 1 to 4 of a block of their own; 0 is "valid".
@@ -83,7 +93,7 @@ class Members:
         of_part = np.array([grids.index(p.view.grid) for p in rows.parts] or [0], np.int64)
         self._grid_of = of_part[part_of]
         # The last counts gathered: the next term mostly has the same range on the same groups.
-        self._gathered: tuple[ValueRange, Index, dict[int, npt.NDArray[np.int64]]] | None = None
+        self._gathered: tuple[ValueRange, Index, list[_Gathered]] | None = None
 
     @property
     def grids(self) -> Index:
@@ -118,69 +128,103 @@ class Members:
 
     # -- bounds -------------------------------------------------------------------------------
 
+    def bounds(self, term: CountPixels, at: Index) -> Steps[TileBounds]:
+        """Bounds of a mask aggregate's term on groups of one grid, all tiles as one."""
+        grid = self._grids[self.grids[at[0]]]
+        return self._bounds(term, at, np.zeros(grid.cells, np.int32), 1)
+
     def tile_bounds(self, term: CountPixels, at: Index) -> Steps[TileBounds]:
         """Bounds of a mask aggregate's term on groups of one grid."""
-        items, local = self.of(at)
+        grid = self._grids[self.grids[at[0]]]
+        return self._bounds(term, at, grid.tile_of_cell(), grid.tiles)
+
+    def _bounds(
+        self, term: CountPixels, at: Index, of_cell: npt.NDArray[np.int32], places: int
+    ) -> Steps[TileBounds]:
         grid = self._grids[self.grids[at[0]]]
         source = term.source
         assert source.aggregate is not None
         wanted = source.threshold or term.range
         held = self._gathered
         if held is None or held[0] != wanted or held[1] is not at:
-            held = wanted, at, (yield from self._ends(wanted, items, grid))
+            held = wanted, at, (yield from self._gather(wanted, at, grid))
             self._gathered = held
-        counts = held[2]
-        areas, offsets = grid.cell_areas(), local.offsets
-        if source.threshold is None:
-            ends = _OPEN if self._open(wanted, items) else _ENDS
-            low, high = group_cell_bounds(source.aggregate, counts, ends, offsets, areas)
-            if term.range.start >= term.range.stop:
-                low = high = np.zeros_like(low)
-        else:
-            ones = cell_bounds_of(counts)
-            low, high = threshold_cell_bounds(source.aggregate, *ones, offsets, areas, term.range)
-        coverage, null = yield from self._coverage(term, self.first[at], grid)
-        lower, upper = tile_bounds(low, high, coverage, grid)
+        inside, null = yield from self._coverage(term, self.first[at], grid)
+        lower, upper = np.zeros((2, len(at), places), np.int64)
+        for same, counts, ends in held[2]:
+            of_each = inside if inside.shape[1] == 1 else np.ascontiguousarray(inside[:, same])
+            sums = Sums(grid.cell_areas(), of_each, of_cell, places)
+            if source.threshold is not None:
+                ones = cell_bounds_of(counts)
+                found = threshold_bounds(source.aggregate, *ones, term.range, sums)
+            elif term.range.start < term.range.stop:
+                found = group_bounds(source.aggregate, counts, ends, sums)
+            else:
+                continue
+            lower[same], upper[same] = found[0].T, found[1].T
         return TileBounds(lower, upper, null)
 
-    def _ends(
-        self, values: ValueRange, items: Index, grid: Grid
-    ) -> Steps[dict[int, npt.NDArray[np.int64]]]:
-        """Counts ``(M, cells)`` of members at the ends of a range, as levels 0 to 4 of `_ENDS`."""
-        areas = grid.cell_areas()
-        parts = self._by_part(items) if self.rows.use_index else []
-        marks = [self._marks(number, values) for number, _ in parts]
+    def _gather(self, values: ValueRange, at: Index, grid: Grid) -> Steps[list[_Gathered]]:
+        """Counts of members at the ends of a range, as levels 0 to 4 of `_ENDS`."""
+        sizes = self.groups.sizes[at]
+        alike = [np.flatnonzero(sizes == size) for size in np.unique(sizes)]
+        items = [self._table(at[same]) for same in alike]
+        numbers: list[int] = []
+        if self.rows.use_index:
+            held = (self._part_of[table].ravel() for table in items)
+            numbers = np.flatnonzero(np.bincount(np.concatenate(list(held)))).tolist()
+        marks = {number: self._marks(number, values) for number in numbers}
         read = yield from side_by_side(
-            [
-                self._columns(number, ends, grid)
-                for (number, _), ends in zip(parts, marks, strict=True)
-            ]
+            [self._columns(number, marks[number], grid) for number in numbers]
         )
-        found: dict[int, npt.NDArray[np.int64]] = {}
-        nan = any(self.rows.parts[number].view.nan for number, _ in parts)
+        columns = dict(zip(numbers, read, strict=True))
+        ends = _OPEN if numbers and self._open(marks) else _ENDS
+        return [
+            (same, self._ends(table, marks, columns, grid), ends)
+            for same, table in zip(alike, items, strict=True)
+        ]
+
+    def _table(self, at: Index) -> Index:
+        """Items of groups of one size: int64 ``(size, n)``."""
+        starts, sizes = self.groups.offsets[at], self.groups.sizes[at]
+        return self.groups.order[starts + np.arange(sizes[0])[:, None]]
+
+    def _ends(
+        self,
+        items: Index,
+        marks: Mapping[int, tuple[int, ...]],
+        columns: Mapping[int, Mapping[int, npt.NDArray[Any]]],
+        grid: Grid,
+    ) -> dict[int, npt.NDArray[Any]]:
+        """Counts ``(size, cells, n)`` of the members of groups of one size."""
+        size, n = items.shape
+        areas = grid.cell_areas()[:, None]
+        flat = items.ravel()
+        parts = [(number, at, self._positions(number, flat[at])) for number, at in self._by(flat)]
+        found: dict[int, npt.NDArray[Any]] = {}
+        nan = any(self.rows.parts[number].view.nan for number in marks)
         for slot in range(0 if nan else 1, 5):
             # Ends that are the same in every part need to be gathered only once.
-            alike = [s for s in found if all(ends[s] == ends[slot] for ends in marks)]
+            alike = [s for s in found if all(ends[s] == ends[slot] for ends in marks.values())]
             if alike and marks:
                 found[slot] = found[alike[0]]
                 continue
-            found[slot] = np.zeros((len(items), grid.cells), np.int64)
+            lanes = found[slot] = np.zeros((size, grid.cells, n), lane_dtype(grid))
             if not marks and slot == _ENDS.start_outer:
-                found[slot][:] = areas  # without the index no more is known
-            for (number, members), ends, counts in zip(parts, marks, read, strict=True):
-                if ends[slot] in counts:
-                    rows = self._positions(number, items[members])
-                    found[slot][members] = counts[ends[slot]][:, rows].T
-                elif ends[slot] == 0:
-                    found[slot][members] = areas
+                lanes[:] = areas  # without the index no more is known
+            for number, at, rows in parts if marks else []:
+                level = marks[number][slot]
+                if level in columns[number]:
+                    gather_members(columns[number][level], rows, at, lanes)
+                elif level == 0:
+                    members, groups = np.divmod(at, n)
+                    lanes[members, :, groups] = areas[:, 0]
         return found
 
-    def _open(self, values: ValueRange, items: Index) -> bool:
+    def _open(self, marks: Mapping[int, tuple[int, ...]]) -> bool:
         """Whether no pixel of members is beyond a range."""
-        parts = self._by_part(items) if self.rows.use_index else []
-        none = [len(self.rows.parts[number].view.levels) + 1 for number, _ in parts]
-        stops = [self._marks(number, values)[3:] for number, _ in parts]
-        return bool(parts) and all(set(ends) == {n} for ends, n in zip(stops, none, strict=True))
+        none = {number: len(self.rows.parts[number].view.levels) + 1 for number in marks}
+        return all(set(ends[3:]) == {none[number]} for number, ends in marks.items())
 
     def _marks(self, number: int, values: ValueRange) -> tuple[int, ...]:
         """Level indices of a part for the slots 0 to 4 of `_ENDS`."""
@@ -202,19 +246,28 @@ class Members:
     def _coverage(
         self, term: CountPixels, items: Index, grid: Grid
     ) -> Steps[tuple[npt.NDArray[np.int32], Bools]]:
-        coverage = np.zeros((len(items), grid.cells), np.int32)
+        """Pixels of each cell in the region, ``(cells, n)`` or ``(cells, 1)``, and no region."""
         null = np.zeros(len(items), np.bool_)
-        for number, members in self._by_part(items):
-            region = yield from self.rows.region(number, term.roi)
+        parts = self._by(items)
+        numbers = [number for number, _ in parts]
+        regions = yield from side_by_side([self.rows.region(n, term.roi) for n in numbers])
+        same = _same_everywhere(regions)
+        inside = np.empty((grid.cells, len(items) if same is None else 0), np.int32)
+        for (number, members), region in zip(parts, regions, strict=True):
             rows = self._positions(number, items[members])
-            coverage[members] = region.coverage_of(rows)
+            if same is None:
+                inside[:, members] = region.coverage_of(rows).T
             if region.null is not None:
                 null[members] = region.null[rows]
-        return coverage, null
+        return inside if same is None else same, null
 
-    def _by_part(self, items: Index) -> list[tuple[int, Index]]:
+    def _by(self, items: Index) -> list[tuple[int, Index]]:
+        """Parts that hold some of the items, each with the positions of those that it holds."""
         parts = self._part_of[items]
-        return [(int(number), np.flatnonzero(parts == number)) for number in np.unique(parts)]
+        numbers = np.flatnonzero(np.bincount(parts)).tolist()
+        if len(numbers) == 1:
+            return [(numbers[0], np.arange(len(items)))]
+        return [(number, np.flatnonzero(parts == number)) for number in numbers]
 
     def _positions(self, number: int, items: Index) -> Index:
         part: Part = self.rows.parts[number]
@@ -226,7 +279,7 @@ class Members:
         """Tiles ``(pairs,)`` of all members of groups ``(pairs,)``."""
         items, local = self.of(at)
         wanted = np.repeat(tiles, local.sizes)
-        parts = self._by_part(items)
+        parts = self._by(items)
         batches = []
         for number, members in parts:
             view = self.rows.parts[number].view
@@ -243,7 +296,7 @@ class Members:
         items = self.first[at]
         side = held.pixels[0].shape[0]
         bitmaps = np.zeros((len(at), side, side), np.bool_)
-        for number, members in self._by_part(items):
+        for number, members in self._by(items):
             region = yield from self.rows.region(number, term.roi)
             rows = self._positions(number, items[members])
             bitmaps[members] = region.bitmaps(rows, tiles[members])
@@ -274,9 +327,20 @@ def _in_order(
     return pixels
 
 
-def cell_bounds_of(
-    counts: dict[int, npt.NDArray[np.int64]],
-) -> tuple[Index, Index]:
+def _same_everywhere(regions: Sequence[Region]) -> npt.NDArray[np.int32] | None:
+    """Pixels of each cell in regions, ``(cells, 1)``, where they are the same in all masks."""
+    first = regions[0].coverage()
+    for region in regions:
+        held = region.coverage()
+        if not isinstance(held, ConstantCoverage) or not isinstance(first, ConstantCoverage):
+            return None
+        if held is not first and not np.array_equal(held.inside, first.inside):
+            return None
+    assert isinstance(first, ConstantCoverage)
+    return first.inside[:, None]
+
+
+def cell_bounds_of(counts: Mapping[int, npt.NDArray[Any]]) -> tuple[Index, Index]:
     """Bounds of the pixels in range for each member and cell, from counts at the four ends."""
     low = np.maximum(counts[_ENDS.start_inner] - counts[_ENDS.stop_inner], 0)
     high = counts[_ENDS.start_outer] - counts[_ENDS.stop_outer]

@@ -9,74 +9,126 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.index.levels import Bracket
 from masksearch_ray.kernels import group_bounds as kernel
-from masksearch_ray.kernels.groups import most_pixels
+from masksearch_ray.model.grid import Grid
 from masksearch_ray.model.values import ValueRange
 
-__all__ = ["Kind", "group_cell_bounds", "ones_in_range", "threshold_cell_bounds"]
+__all__ = [
+    "Kind",
+    "Sums",
+    "gather_members",
+    "group_bounds",
+    "lane_dtype",
+    "ones_in_range",
+    "threshold_bounds",
+]
 
 Kind = Literal["intersect", "union", "avg"]
-Counts = npt.NDArray[np.int64]
-"""int64, shape ``(M, cells)``: pixels of the cells of every member."""
+Counts = npt.NDArray[np.signedinteger[Any]]
+"""Of a `lane_dtype`, shape ``(size, cells, n)``: pixels of the cells of every member of n groups of
+one size."""
 _KINDS = {"intersect": kernel.INTERSECT, "union": kernel.UNION, "avg": kernel.MEAN}
 Bounds = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
-"""Lower and upper bounds: int64, shape ``(G, cells)``."""
+"""Lower and upper bounds: int64, shape ``(places, n)``."""
 
 
-def group_cell_bounds(
-    kind: Kind,
-    counts: Mapping[int, Counts],
-    bracket: Bracket,
-    offsets: npt.NDArray[np.int64],
-    areas: npt.NDArray[np.int64],
-) -> Bounds:
-    """Bound the count of whole cells of every group's aggregate.
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Which pixels of cells are counted, and which cells are added up.
+
+    Parameters
+    ----------
+    areas : numpy.ndarray
+        int64, shape ``(cells,)``: pixels of each cell.
+    inside : numpy.ndarray
+        int32, shape ``(cells, n)``: those in the region of each group; ``(cells, 1)`` where they
+        are the same in all.
+    of_cell : numpy.ndarray
+        int32, shape ``(cells,)``: the place at which the bounds of a cell are added up.
+    places : int
+        How many of these there are.
+    """
+
+    areas: npt.NDArray[np.int64]
+    inside: npt.NDArray[np.int32]
+    of_cell: npt.NDArray[np.int32]
+    places: int
+
+
+def lane_dtype(grid: Grid) -> np.dtype[np.signedinteger[Any]]:
+    """Narrowest signed dtype that holds twice the pixels of a cell."""
+    return np.dtype(np.min_scalar_type(-2 * int(grid.cell_areas().max()) - 1))
+
+
+def gather_members(
+    counts: npt.NDArray[np.unsignedinteger[Any]],
+    rows: npt.NDArray[np.int64],
+    at: npt.NDArray[np.int64],
+    held: Counts,
+) -> None:
+    """Put the counts of masks where their groups have them.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray
+        Shape ``(cells, N)``.
+    rows : numpy.ndarray
+        int64, shape ``(k,)``: masks.
+    at : numpy.ndarray
+        int64, shape ``(k,)``, ascending: where each is among all members, of which those of one
+        number in their groups follow each other.
+    held : numpy.ndarray
+        Shape ``(size, cells, n)``; written to.
+    """
+    members, groups = np.divmod(at, held.shape[2])
+    kernel.gather_members(counts, rows, members, groups, held)
+
+
+def group_bounds(kind: Kind, counts: Mapping[int, Counts], bracket: Bracket, sums: Sums) -> Bounds:
+    """Bound the counts of groups' aggregates.
 
     Parameters
     ----------
     kind : {"intersect", "union", "avg"}
         Pixel-wise minimum, maximum or mean.
     counts : mapping of int to numpy.ndarray
-        By level index: int64, shape ``(M, cells)``. All of ``bracket.needed_in_groups``, but 0
-        only where a member may hold NaN.
+        By level index. All of ``bracket.needed_in_groups``, but 0 only where a member may hold NaN.
     bracket : Bracket
         Of the range among these levels.
-    offsets : numpy.ndarray
-        int64, shape ``(G + 1,)``: the members of group g are ``offsets[g]`` to ``offsets[g + 1]``,
-        at least one.
-    areas : numpy.ndarray
-        int64, shape ``(cells,)``: pixels of each cell.
+    sums : Sums
 
     Returns
     -------
-    c_lo, c_hi : numpy.ndarray
-        int64, shape ``(G, cells)``.
+    lower, upper : numpy.ndarray
+        int64, shape ``(places, n)``.
     """
-    members = int(offsets[-1])
-    every = np.broadcast_to(areas, (members, len(areas)))
-
-    nothing = np.zeros((members, 0), np.int64)
+    some = next(iter(counts.values()))
+    size, _, n = some.shape
     unbounded = bracket.stop_outer == bracket.stop_inner == bracket.none
-    known = unbounded, 0 not in counts
+    # The kernel does not look at it.
+    nothing = np.zeros((size, 0), some.dtype)
 
     def at(level: int) -> Counts:
+        if level == 0 and 0 not in counts:
+            every = np.repeat(sums.areas.astype(some.dtype), n)
+            return np.repeat(every[None], size, axis=0)
         if level == bracket.none:
-            return np.zeros(every.shape, np.int64)
-        held = every if level == 0 and 0 not in counts else counts[level]
-        return np.ascontiguousarray(held)
+            return np.zeros((size, len(sums.areas) * n), some.dtype)
+        return counts[level].reshape(size, -1)
 
     start = at(bracket.start_inner), at(bracket.start_outer)
     stop = (nothing,) * 2 if unbounded else (at(bracket.stop_outer), at(bracket.stop_inner))
-    lower = np.empty((len(offsets) - 1, len(areas)), np.int64)
-    upper = np.empty_like(lower)
+    lower, upper = np.zeros((2, sums.places, n), np.int64)
     held = (*start, *stop, at(0) if 0 in counts else nothing)
-    kernel.aggregate_bounds(_KINDS[kind], held, known, offsets, areas, lower, upper)
+    known, cells = (unbounded, 0 not in counts), (sums.areas, sums.inside, sums.of_cell)
+    kernel.aggregate_bounds(_KINDS[kind], held, known, cells, lower, upper)
     return lower, upper
 
 
@@ -106,46 +158,30 @@ def ones_in_range(kind: Kind, size: int, values: ValueRange) -> tuple[int, int]:
     return start, max(start, bisect_left(counts, values.stop, key=aggregate))
 
 
-def threshold_cell_bounds(
-    kind: Kind,
-    ones_lo: Counts,
-    ones_hi: Counts,
-    offsets: npt.NDArray[np.int64],
-    areas: npt.NDArray[np.int64],
-    values: ValueRange,
+def threshold_bounds(
+    kind: Kind, ones_lo: Counts, ones_hi: Counts, values: ValueRange, sums: Sums
 ) -> Bounds:
-    """Bound the count of whole cells of every group's aggregate of thresholded members.
+    """Bound the counts of groups' aggregates of thresholded members.
 
     Parameters
     ----------
     kind : {"intersect", "union", "avg"}
     ones_lo, ones_hi : numpy.ndarray
-        int64, shape ``(M, cells)``: bounds on the ones of every member, which are its pixels that
-        pass the threshold (`masksearch_ray.index.bounds.cell_bounds`).
-    offsets : numpy.ndarray
-        int64, shape ``(G + 1,)``: the members of group g are ``offsets[g]`` to ``offsets[g + 1]``,
-        at least one.
-    areas : numpy.ndarray
-        int64, shape ``(cells,)``: pixels of each cell.
+        Bounds on the ones of every member, which are its pixels that pass the threshold
+        (`masksearch_ray.index.bounds.cell_bounds`).
     values : ValueRange
         Of the aggregate's values, which lie in [0, 1].
+    sums : Sums
 
     Returns
     -------
-    c_lo, c_hi : numpy.ndarray
-        int64, shape ``(G, cells)``.
+    lower, upper : numpy.ndarray
+        int64, shape ``(places, n)``.
     """
-    sizes = np.diff(offsets)
-    wanted = {int(size): ones_in_range(kind, int(size), values) for size in np.unique(sizes)}
-    start = np.array([wanted[int(size)][0] for size in sizes], np.int64)
-    stop = np.array([wanted[int(size)][1] for size in sizes], np.int64)
-
-    def at_least(ones: npt.NDArray[np.int64]) -> Bounds:
-        # Fewer than that many ones: at least so many zeros.
-        fewer = most_pixels(areas - ones_lo, offsets, sizes - ones + 1, areas)
-        return areas - fewer, most_pixels(ones_hi, offsets, ones, areas)
-
-    start_lo, start_hi = at_least(start)
-    stop_lo, stop_hi = at_least(stop)
-    none = (start == stop)[:, None]
-    return np.maximum(start_lo - stop_hi, 0), np.where(none, 0, np.maximum(start_hi - stop_lo, 0))
+    size, _, n = ones_lo.shape
+    start, stop = ones_in_range(kind, size, values)
+    low, high = (np.ascontiguousarray(ones).reshape(size, -1) for ones in (ones_lo, ones_hi))
+    lower, upper = np.zeros((2, sums.places, n), np.int64)
+    cells = sums.areas, sums.inside, sums.of_cell
+    kernel.ones_bounds(low, high, start, stop, cells, lower, upper)
+    return lower, upper

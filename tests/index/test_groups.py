@@ -18,9 +18,12 @@ from masksearch_ray.index.bounds import cell_bounds
 from masksearch_ray.index.build import build_chi
 from masksearch_ray.index.group_bounds import (
     Kind,
-    group_cell_bounds,
+    Sums,
+    gather_members,
+    group_bounds,
+    lane_dtype,
     ones_in_range,
-    threshold_cell_bounds,
+    threshold_bounds,
 )
 from masksearch_ray.index.levels import Bracket, block_levels, bracket
 from masksearch_ray.model.grid import Grid
@@ -136,6 +139,30 @@ def ends_of(
     return counts, Bracket(1, 2, 4, 3, False, 5)
 
 
+def lanes_of(counts: npt.NDArray[np.int64], grid: Grid) -> npt.NDArray[Any]:
+    """Counts of the members of one group, ``(size, cells)``, as lanes."""
+    return counts.astype(lane_dtype(grid))[:, :, None]
+
+
+def each_cell(grid: Grid, n: int = 1) -> Sums:
+    """Every cell by itself, all of its pixels in the region."""
+    areas = grid.cell_areas()
+    inside = np.repeat(areas.astype(np.int32)[:, None], n, axis=1)
+    return Sums(areas, inside, np.arange(grid.cells, dtype=np.int32), grid.cells)
+
+
+def group_cell_bounds(
+    kind: Kind, counts: dict[int, npt.NDArray[np.int64]], mark: Bracket, found: Groups, grid: Grid
+) -> list[npt.NDArray[np.int64]]:
+    """Bounds ``(2, cells)`` of every group."""
+    bounds = []
+    for g in range(found.n):
+        of = slice(found.offsets[g], found.offsets[g + 1])
+        held = {level: lanes_of(c[of], grid) for level, c in counts.items()}
+        bounds.append(np.stack(group_bounds(kind, held, mark, each_cell(grid)))[:, :, 0])
+    return bounds
+
+
 def per_cell(inside: npt.NDArray[np.bool_], grid: Grid) -> npt.NDArray[np.int64]:
     down = np.add.reduceat(inside, np.arange(0, grid.height, grid.cell), axis=0, dtype=np.int64)
     return np.add.reduceat(down, np.arange(0, grid.width, grid.cell), axis=1).ravel()
@@ -147,11 +174,10 @@ def test_bounds_hold(kind: Kind, data: st.DataObject, found: Groups) -> None:
     wanted = data.draw(ranges(found.domain, found.edges))
     grid = found.grid(data.draw(st.integers(1, 5)))
     counts, mark = ends_of(found, wanted, grid)
-    lower, upper = group_cell_bounds(kind, counts, mark, found.offsets, grid.cell_areas())
-    for g in range(found.n):
+    for g, (lower, upper) in enumerate(group_cell_bounds(kind, counts, mark, found, grid)):
         values = aggregated(kind, None, found.of(g), found.domain)
         exact = per_cell((values >= wanted.start) & (values < wanted.stop), grid)
-        assert (lower[g] <= exact).all() and (exact <= upper[g]).all()
+        assert (lower <= exact).all() and (exact <= upper).all()
 
 
 @given(st.data(), groups(mixed=False))
@@ -165,11 +191,12 @@ def test_a_group_of_one_is_its_mask(data: st.DataObject, found: Groups) -> None:
     alone = cell_bounds(counts, mark, block.grid, np.zeros(1, np.intp))
     if mark.empty:
         return
-    members = {level: c.T.astype(np.int64) for level, c in counts.items()}
-    areas, offsets = block.grid.cell_areas(), np.array([0, 1])
+    members = {level: lanes_of(c.T.astype(np.int64), block.grid) for level, c in counts.items()}
+    # Where no counts are kept, all that is known is that nothing is NaN.
+    members = members or {0: lanes_of(block.grid.cell_areas()[None], block.grid)}
     for kind in KINDS:
-        lower, upper = group_cell_bounds(kind, members, mark, offsets, areas)
-        assert (lower == alone[0]).all() and (upper == alone[1]).all()
+        lower, upper = group_bounds(kind, members, mark, each_cell(block.grid))
+        assert (alone[0] == lower.T).all() and (alone[1] == upper.T).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -184,37 +211,85 @@ def test_bounds_of_thresholded_members_hold(kind: Kind, data: st.DataObject, fou
         held = build_chi(mask[None], grid, levels).by_level()
         mark = bracket(threshold, levels, mask.dtype.name, found.domain)
         bounds.append(cell_bounds(held, mark, grid, np.zeros(1, np.intp)))
-    ones_lo, ones_hi = (np.concatenate([b[i] for b in bounds]) for i in (0, 1))
-    lower, upper = threshold_cell_bounds(
-        kind, ones_lo, ones_hi, found.offsets, grid.cell_areas(), wanted
-    )
     for g in range(found.n):
+        members = bounds[found.offsets[g] : found.offsets[g + 1]]
+        ones = [lanes_of(np.concatenate([b[i] for b in members]), grid) for i in (0, 1)]
+        lower, upper = threshold_bounds(kind, ones[0], ones[1], wanted, each_cell(grid))
         values = aggregated(kind, threshold, found.of(g), found.domain)
         exact = per_cell((values >= wanted.start) & (values < wanted.stop), grid)
-        assert (lower[g] <= exact).all() and (exact <= upper[g]).all()
+        assert (lower[:, 0] <= exact).all() and (exact <= upper[:, 0]).all()
 
 
 def test_agreeing_members_leave_no_doubt() -> None:
-    full, none = np.array([[4], [4]]), np.array([[0], [0]])
-    offsets, areas = np.array([0, 2]), np.array([4])
+    grid = Grid(2, 2, 2, 1)
+    full, none = (lanes_of(np.array([[c], [c]]), grid) for c in (4, 0))
     for kind in KINDS:
         for ones, values in ((full, ValueRange(1.0, 2.0)), (none, ValueRange(0.0, 0.5))):
-            lower, upper = threshold_cell_bounds(kind, ones, ones, offsets, areas, values)
+            lower, upper = threshold_bounds(kind, ones, ones, values, each_cell(grid))
             assert lower.tolist() == upper.tolist() == [[4]]
 
 
 def test_half_of_two_masks_that_cannot_meet() -> None:
     # One member marks all pixels of a cell, the other none: everywhere exactly one of two.
-    ones = np.array([[4], [0]])
-    offsets, areas = np.array([0, 2]), np.array([4])
+    grid = Grid(2, 2, 2, 1)
+    ones = lanes_of(np.array([[4], [0]]), grid)
     for kind, values, count in (
         ("avg", ValueRange(0.5, 0.6), 4),
         ("avg", ValueRange(0.6, 2.0), 0),
         ("intersect", ValueRange(0.5, 2.0), 0),
         ("union", ValueRange(0.5, 2.0), 4),
     ):
-        bounds = threshold_cell_bounds(kind, ones, ones, offsets, areas, values)  # type: ignore[arg-type]
+        bounds = threshold_bounds(kind, ones, ones, values, each_cell(grid))  # type: ignore[arg-type]
         assert [b.tolist() for b in bounds] == [[[count]], [[count]]]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "ones"])
+@given(st.integers(1, 3), st.integers(1, 30), st.integers(1, 4), st.booleans(), st.integers(0, 99))
+def test_groups_side_by_side_are_bounded_each_for_itself(
+    kind: Any, size: int, n: int, cell: int, alike: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    grid = Grid(int(rng.integers(1, 90)), int(rng.integers(1, 90)), cell, 2)
+    areas = grid.cell_areas()
+    shape = (5, size, grid.cells, n)
+    # At level 0 what is not NaN, then fewer and fewer pixels.
+    held = np.sort(rng.integers(0, areas[:, None] + 1, shape), axis=0)[::-1]
+    counts = dict(enumerate(held.astype(lane_dtype(grid))))
+    mark = Bracket(1, 2, 4, 3, False, 5)
+    inside = rng.integers(0, areas[:, None] + 1, (grid.cells, 1 if alike else n)).astype(np.int32)
+
+    def bounds(some: slice, sums: Sums) -> npt.NDArray[np.int64]:
+        here = {level: np.ascontiguousarray(c[:, :, some]) for level, c in counts.items()}
+        if kind != "ones":
+            return np.stack(group_bounds(kind, here, mark, sums))
+        wanted = ValueRange(0.4, 0.9)
+        return np.stack(threshold_bounds("avg", here[2], here[1], wanted, sums))
+
+    sums = Sums(areas, inside, grid.tile_of_cell(), grid.tiles)
+    together = bounds(slice(None), sums)
+    for g in range(n):
+        each = bounds(slice(g, g + 1), each_cell(grid))[:, :, 0]
+        part = inside[:, 0 if alike else g]
+        of_cells = np.maximum(each[0] - (areas - part), 0), np.minimum(each[1], part)
+        for found, expected in zip(together[:, :, g], of_cells, strict=True):
+            wanted = np.bincount(grid.tile_of_cell(), expected, grid.tiles)
+            assert found.tolist() == wanted.tolist()
+
+
+@given(st.integers(1, 4), st.integers(1, 40), st.data())
+def test_members_are_gathered_wherever_their_masks_lie(
+    size: int, n: int, data: st.DataObject
+) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    masks = size * n + 5
+    counts = rng.integers(0, 200, (3, masks)).astype(np.uint8)
+    rows = rng.permutation(masks)[: size * n] if data.draw(st.booleans()) else np.arange(size * n)
+    held = np.full((size, 3, n), -1, np.int16)
+    at = np.flatnonzero(rng.random(size * n) < 0.8)
+    gather_members(counts, rows[at], at, held)
+    expected = np.full((3, size * n), -1)
+    expected[:, at] = counts[:, rows[at]]
+    assert (held.transpose(1, 0, 2).reshape(3, -1) == expected).all()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 49])

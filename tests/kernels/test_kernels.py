@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from masksearch_ray.kernels.cells import count_cells
 from masksearch_ray.kernels.count import count_in_bitmaps, count_in_boxes
-from masksearch_ray.kernels.groups import most_pixels
+from masksearch_ray.kernels.group_bounds import most_pixels
 from masksearch_ray.kernels.histogram import histogram_of_boxes
 from masksearch_ray.kernels.ordered import comparable, comparable_cut
 from masksearch_ray.kernels.predict import predict, restore_tiles
@@ -209,8 +209,9 @@ def test_most_pixels(data: st.DataObject, size: int, area: int, seed: int) -> No
     marks = np.random.default_rng(seed).random((size, area)) < data.draw(st.floats(0, 1))
     counts = marks.sum(axis=1)[:, None]
     for wanted in range(-1, size + 2):
-        most = most_pixels(counts, np.array([0, size]), np.array([wanted]), np.array([area]))
-        assert most[0, 0] >= (marks.sum(axis=0) >= wanted).sum()
+        most = np.empty(1, np.int64)
+        most_pixels(counts, wanted, np.array([area]), most)
+        assert most[0] >= (marks.sum(axis=0) >= wanted).sum()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -222,7 +223,6 @@ def test_most_pixels_is_reached(size: int) -> None:
     for wanted in range(size + 2):
         reached = (ways.sum(axis=1) >= wanted).sum(axis=1)
         for one in np.unique(counts, axis=0):
-            most = most_pixels(
-                one[:, None], np.array([0, size]), np.array([wanted]), np.array([area])
-            )
-            assert most[0, 0] == reached[(counts == one).all(axis=1)].max()
+            most = np.empty(1, np.int64)
+            most_pixels(one[:, None], wanted, np.array([area]), most)
+            assert most[0] == reached[(counts == one).all(axis=1)].max()
