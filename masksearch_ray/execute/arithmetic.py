@@ -202,6 +202,10 @@ def divide(a: Interval, b: Interval) -> Interval:
         lower = quotient(a.lower, b.lower)
         upper = lower if _points(a) else quotient(a.upper, b.lower)
         return finite(lower, upper, maybe, surely)
+    if len(b) and b.lower.min() > 0 and a.lower.min() >= 0:
+        # As shares are: the least dividend by the largest divisor is the least quotient.
+        lower, upper = quotient(a.lower, b.upper), quotient(a.upper, b.lower)
+        return finite(lower, upper, maybe, surely)
     zero = ((b.lower <= 0) & (b.upper >= 0)).astype(np.bool_)
     always = ((b.lower == 0) & (b.upper == 0)).astype(np.bool_)
     whole = b.type != "float"

@@ -20,7 +20,7 @@ from masksearch_ray.execute.interval import Bools, Interval
 from masksearch_ray.execute.members import Members
 from masksearch_ray.execute.rows import Rows
 from masksearch_ray.execute.search import Undecided, settle_values
-from masksearch_ray.execute.tally import Tally, choose_tiles
+from masksearch_ray.execute.verify_groups import verify_groups
 from masksearch_ray.model.query import (
     Aggregate,
     Area,
@@ -35,8 +35,8 @@ from masksearch_ray.model.shard import Steps
 __all__ = ["Cohort"]
 
 Index = npt.NDArray[np.int64]
-# Members bounded and verified at a time: their counts, and their tiles, take some MB.
-_BOUNDED, _VERIFIED = 2048, 512
+_BOUNDED = 2048  # members bounded at a time: their counts take some MB
+_FEWEST, _VERIFIED, _TILE_BYTES = 64, 4096, 16 << 20  # as many are verified, as many bytes allow
 
 
 class Cohort:
@@ -169,12 +169,18 @@ class Cohort:
             cuts = np.flatnonzero(np.diff(before // most)) + 1
             yield from np.split(same, cuts)
 
+    def _together(self, items: Index) -> int:
+        """Members verified at a time: a tile of each takes some MB."""
+        views = {part.view for part in self.rows.parts}
+        tile = max(v.grid.tile**2 * np.dtype(v.shape.dtype).itemsize for v in views)
+        return max(_FEWEST, min(_VERIFIED, _TILE_BYTES // tile))
+
     def refine(self, items: Index, exprs: Sequence[Expr], undecided: Undecided) -> Steps[None]:
         """Read tiles of members until none of the groups is undecided."""
         nodes = [node for expr in exprs for node in group_leaves(expr)]
         terms = list(dict.fromkeys(n for n in nodes if isinstance(n, CountPixels)))
-        for at in self._chunks(items, _VERIFIED):
-            yield from self._refine(at, terms, undecided)
+        for at in self._chunks(items, self._together(items)):
+            yield from verify_groups(self.members, self._bounds, at, terms, undecided)
         arguments = [
             n.argument for n in nodes if isinstance(n, Aggregate) and n.argument is not None
         ]
@@ -182,28 +188,6 @@ class Cohort:
         if len(left):
             members = np.sort(self.members.of(left)[0])
             yield from settle_values(self.rows, arguments, members)
-
-    def _refine(self, at: Index, terms: Sequence[CountPixels], undecided: Undecided) -> Steps[None]:
-        tallies: list[tuple[CountPixels, Tally]] = []
-        for term in terms:
-            lower, upper, _ = self._bounds[term]
-            if (lower[at] < upper[at]).any():
-                found = yield from self.members.tile_bounds(term, at)
-                tally = Tally(found.lower, found.upper, lower[at], upper[at])
-                tallies.append((term, tally))
-        pending = undecided(at)
-        while tallies and pending.any():
-            doubt = sum((t.doubt() for _, t in tallies), np.zeros((), np.int64))
-            chosen, tiles = choose_tiles(doubt, pending)
-            if not len(chosen):
-                break
-            pixels = yield from self.members.read(at[chosen], tiles)
-            for term, tally in tallies:
-                counts = yield from self.members.count(term, at[chosen], tiles, pixels)
-                tally.settle(chosen, tiles, counts)
-                lower, upper, _ = self._bounds[term]
-                lower[at], upper[at] = tally.totals()
-            pending &= undecided(at)
 
 
 def group_leaves(expr: Expr | None) -> Iterator[Expr]:

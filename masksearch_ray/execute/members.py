@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from masksearch_ray.errors import QueryError
 from masksearch_ray.execute.grouping import Groups
-from masksearch_ray.execute.interval import Array, Bools
+from masksearch_ray.execute.interval import Bools
 from masksearch_ray.execute.rows import Part, Rows
 from masksearch_ray.execute.steps import side_by_side
 from masksearch_ray.execute.stored import stored_levels
-from masksearch_ray.index.aggregate_tiles import count_aggregate_tiles
+from masksearch_ray.index.aggregate_tiles import MemberTiles, count_aggregate_tiles
 from masksearch_ray.index.coverage import ConstantCoverage
 from masksearch_ray.index.group_bounds import (
     Sums,
@@ -52,22 +52,6 @@ class TileBounds:
     lower: Index
     upper: Index
     null: Bools
-
-
-@dataclass(frozen=True, eq=False)
-class MemberTiles:
-    """Tiles of the members of (group, tile) pairs.
-
-    Parameters
-    ----------
-    pixels : numpy.ndarray or list of numpy.ndarray
-        A tile ``(T, T)`` of every member, pair after pair; a list where dtypes differ.
-    offsets : numpy.ndarray
-        int64 ``(pairs + 1,)`` into `pixels`.
-    """
-
-    pixels: Array | list[Array]
-    offsets: Index
 
 
 class Members:
@@ -285,46 +269,42 @@ class Members:
             view = self.rows.parts[number].view
             rows = self._positions(number, items[members])
             batches.append(TileBatch(view.segment, view.block, rows, wanted[members]))
-        answers = yield ReadTiles(tuple(batches))
+        one = len({self.rows.parts[number].view.shape.dtype for number, _ in parts}) == 1
+        answer = yield ReadTiles(tuple(batches), joined=one)
         self.rows.verified[items] = True
         self.rows.tiles_read += len(items)
-        return MemberTiles(_in_order(len(items), parts, answers), local.offsets)
+        # They come part by part.
+        members = np.empty(len(items), np.int64)
+        members[np.concatenate([held for _, held in parts])] = np.arange(len(items))
+        pixels = answer if one else [tile for tiles_of in answer for tile in tiles_of]
+        return MemberTiles(pixels, members, local.offsets)
 
     def count(self, term: CountPixels, at: Index, tiles: Index, held: MemberTiles) -> Steps[Index]:
         """Exact counts ``(pairs,)`` of a mask aggregate's term in tiles."""
-        assert term.source.aggregate is not None
-        items = self.first[at]
-        side = held.pixels[0].shape[0]
-        bitmaps = np.zeros((len(at), side, side), np.bool_)
-        for number, members in self._by(items):
-            region = yield from self.rows.region(number, term.roi)
-            rows = self._positions(number, items[members])
-            bitmaps[members] = region.bitmaps(rows, tiles[members])
+        source = term.source
+        assert source.aggregate is not None
+        items, side = self.first[at], held.side
+        parts = self._by(items)
+        regions = yield from side_by_side([self.rows.region(n, term.roi) for n, _ in parts])
+        bitmaps: npt.NDArray[np.bool_] | None = None
+        if not _hold_all(regions, tiles, side):
+            bitmaps = np.zeros((len(at), side, side), np.bool_)
+            for (number, members), region in zip(parts, regions, strict=True):
+                rows = self._positions(number, items[members])
+                bitmaps[members] = region.bitmaps(rows, tiles[members])
         return count_aggregate_tiles(
-            term.source.aggregate,
-            term.source.threshold,
-            held.pixels,
-            held.offsets,
-            bitmaps,
-            term.range,
-            self.rows.domain,
+            source.aggregate, source.threshold, held, bitmaps, term.range, self.rows.domain
         )
 
 
-def _in_order(
-    n: int, parts: Sequence[tuple[int, Index]], answers: Sequence[Array]
-) -> Array | list[Array]:
-    """Tiles of members in their order."""
-    if len({answer.dtype for answer in answers}) == 1:
-        stacked = np.empty((n, *answers[0].shape[1:]), answers[0].dtype)
-        for (_, members), answer in zip(parts, answers, strict=True):
-            stacked[members] = answer
-        return stacked
-    pixels: list[Array] = [np.zeros((0, 0))] * n
-    for (_, members), answer in zip(parts, answers, strict=True):
-        for member, tile in zip(members.tolist(), answer, strict=True):
-            pixels[member] = tile
-    return pixels
+def _hold_all(regions: Sequence[Region], tiles: Index, side: int) -> bool:
+    """Whether regions hold every pixel of tiles, of which none juts out over the rim."""
+    inside = _same_everywhere(regions)
+    if inside is None:
+        return False
+    grid = regions[0].grid
+    held = np.bincount(grid.tile_of_cell(), inside[:, 0], grid.tiles)
+    return bool((held[tiles] == side * side).all())
 
 
 def _same_everywhere(regions: Sequence[Region]) -> npt.NDArray[np.int32] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -15,19 +16,48 @@ from masksearch_ray.kernels.group_count import count_extremes, count_ones, count
 from masksearch_ray.kernels.ordered import comparable, comparable_cut
 from masksearch_ray.model.values import Domain, ValueRange, k_max, pixel_values, stored_cut
 
-__all__ = ["count_aggregate_tiles"]
+__all__ = ["MemberTiles", "count_aggregate_tiles"]
 
 Tile = npt.NDArray[Any]
 """Shape ``(T, T)``, as stored."""
 Bitmap = npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class MemberTiles:
+    """A tile of every member of some groups.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray or sequence of numpy.ndarray
+        Tiles as stored, ``(M, T, T)``; a sequence where dtypes differ.
+    members : numpy.ndarray
+        int64, shape ``(M,)``: the tile of every member, group after group.
+    offsets : numpy.ndarray
+        int64, shape ``(G + 1,)``: the members of group g are ``offsets[g]`` to ``offsets[g + 1]``,
+        at least one.
+    """
+
+    pixels: Tile | Sequence[Tile]
+    members: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+
+    @property
+    def side(self) -> int:
+        """Side of a tile in pixels."""
+        return int(self.pixels[0].shape[0])
+
+    def of(self, g: int) -> list[Tile]:
+        """Tiles of the members of a group."""
+        at = self.members[self.offsets[g] : self.offsets[g + 1]]
+        return [self.pixels[i] for i in at.tolist()]
+
+
 def count_aggregate_tiles(
     kind: Kind,
     threshold: ValueRange | None,
-    pixels: Tile | Sequence[Tile],
-    offsets: npt.NDArray[np.int64],
-    bitmaps: npt.NDArray[np.bool_],
+    held: MemberTiles,
+    bitmaps: npt.NDArray[np.bool_] | None,
     values: ValueRange,
     domain: Domain,
 ) -> npt.NDArray[np.int64]:
@@ -40,13 +70,10 @@ def count_aggregate_tiles(
         values, rounded once.
     threshold : ValueRange, optional
         Members become 0/1 masks first: 1 where the value lies in this range.
-    pixels : numpy.ndarray or sequence of numpy.ndarray
-        The tile of every member, ``(M, T, T)``, as stored; a sequence where dtypes differ.
-    offsets : numpy.ndarray
-        int64, shape ``(G + 1,)``: the members of group g are ``offsets[g]`` to ``offsets[g + 1]``,
-        at least one.
-    bitmaps : numpy.ndarray
-        bool, shape ``(G, T, T)``: pixels of the tile inside the region.
+    held : MemberTiles
+        Of G groups.
+    bitmaps : numpy.ndarray or None
+        bool, shape ``(G, T, T)``: pixels of the tile inside the region; None where all are.
     values : ValueRange
         Of the aggregate. NaN, which a NaN in any member brings about, is in no range.
     domain : Domain
@@ -57,80 +84,77 @@ def count_aggregate_tiles(
     numpy.ndarray
         int64, shape ``(G,)``.
     """
-    counts = np.zeros(len(bitmaps), np.int64)
-    if isinstance(pixels, np.ndarray):
+    groups, side = len(held.offsets) - 1, held.side
+    counts = np.zeros(groups, np.int64)
+    if isinstance(held.pixels, np.ndarray):
+        marked = np.ones((0, side, side), np.bool_) if bitmaps is None else bitmaps
         if threshold is not None:
-            return _count_ones(kind, threshold, pixels, offsets, bitmaps, values, domain)
+            return _count_ones(kind, threshold, held, marked, values, domain)
         if kind != "avg":
-            return _count_extremes(kind, pixels, offsets, bitmaps, values, domain)
-        if k_max(pixels.dtype.name) is not None:
-            return _count_means(pixels, offsets, bitmaps, values, domain)
+            return _count_extremes(kind, held, marked, values, domain)
+        if k_max(held.pixels.dtype.name) is not None:
+            return _count_means(held, marked, values, domain)
     # NumPy warns of NaN in more places than it treats it wrongly.
     with np.errstate(invalid="ignore", over="ignore"):
-        for g, marked in enumerate(bitmaps):
-            members = list(pixels[offsets[g] : offsets[g + 1]])
+        for g in range(groups):
+            members = held.of(g)
             if threshold is not None:
                 inside = _ones_inside(kind, threshold, members, values, domain)
             elif kind == "avg":
                 inside = _mean_inside(members, values, domain)
             else:
                 inside = _extreme_inside(kind, members, values, domain)
-            counts[g] = np.count_nonzero(inside & marked)
+            counts[g] = np.count_nonzero(inside if bitmaps is None else inside & bitmaps[g])
     return counts
 
 
 def _count_ones(
     kind: Kind,
     threshold: ValueRange,
-    pixels: Tile,
-    offsets: npt.NDArray[np.int64],
-    bitmaps: Bitmap,
+    held: MemberTiles,
+    marked: Bitmap,
     values: ValueRange,
     domain: Domain,
 ) -> npt.NDArray[np.int64]:
-    counts = np.zeros(len(bitmaps), np.int64)
-    sizes = np.diff(offsets)
+    pixels, sizes = np.asarray(held.pixels), np.diff(held.offsets)
+    counts = np.zeros(len(sizes), np.int64)
     wanted = {size: ones_in_range(kind, size, values) for size in np.unique(sizes).tolist()}
     starts, stops = np.array([wanted[size] for size in sizes.tolist()], np.int64).reshape(-1, 2).T
     cuts = _cuts(threshold, pixels.dtype, domain)
     if cuts is None:  # no member has ones
-        return np.where((starts <= 0) & (stops > 0), bitmaps.sum(axis=(1, 2)), counts)
-    tiles = comparable(pixels)
-    count_ones(tiles, offsets, bitmaps, cuts, starts.copy(), stops.copy(), counts)
+        every = marked.sum(axis=(1, 2)) if len(marked) else pixels[0].size
+        return np.where((starts <= 0) & (stops > 0), every, counts)
+    where = held.members, held.offsets, marked
+    count_ones(comparable(pixels), *where, cuts, starts.copy(), stops.copy(), counts)
     return counts
 
 
 def _count_extremes(
-    kind: Kind,
-    pixels: Tile,
-    offsets: npt.NDArray[np.int64],
-    bitmaps: Bitmap,
-    values: ValueRange,
-    domain: Domain,
+    kind: Kind, held: MemberTiles, marked: Bitmap, values: ValueRange, domain: Domain
 ) -> npt.NDArray[np.int64]:
-    counts = np.zeros(len(bitmaps), np.int64)
+    pixels = np.asarray(held.pixels)
+    counts = np.zeros(len(held.offsets) - 1, np.int64)
     cuts = _cuts(values, pixels.dtype, domain)
     valid = comparable_cut(-np.inf, pixels.dtype)
     if cuts is not None and valid is not None:
-        held = (valid, *cuts)
-        count_extremes(kind == "union", comparable(pixels), offsets, bitmaps, held, counts)
+        ends = (pixels.dtype.kind == "f", valid, *cuts)
+        where = held.members, held.offsets, marked
+        count_extremes(kind == "union", comparable(pixels), *where, ends, counts)
     return counts
 
 
 def _count_means(
-    pixels: Tile,
-    offsets: npt.NDArray[np.int64],
-    bitmaps: Bitmap,
-    values: ValueRange,
-    domain: Domain,
+    held: MemberTiles, marked: Bitmap, values: ValueRange, domain: Domain
 ) -> npt.NDArray[np.int64]:
-    counts = np.zeros(len(bitmaps), np.int64)
-    dtype, sizes = pixels.dtype.name, np.diff(offsets).tolist()
+    pixels, sizes = np.asarray(held.pixels), np.diff(held.offsets).tolist()
+    counts = np.zeros(len(sizes), np.int64)
+    dtype = pixels.dtype.name
     starts, stops = (
         np.array([_sum_cut(end, dtype, size, domain) for size in sizes], np.int64)
         for end in (values.start, values.stop)
     )
-    count_sums(comparable(pixels), offsets, bitmaps, starts, stops, counts)
+    where = held.members, held.offsets, marked
+    count_sums(comparable(pixels), *where, starts, stops, counts)
     return counts
 
 

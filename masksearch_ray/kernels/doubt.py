@@ -7,7 +7,7 @@ from typing import Any
 import numba
 import numpy as np
 
-__all__ = ["choose_half"]
+__all__ = ["add_doubt", "add_totals", "choose_half"]
 
 # Up to so many tiles in doubt the largest is looked for again and again, which beats sorting.
 _FEW = 64
@@ -64,3 +64,48 @@ def _one_by_one(doubt: Any, at: Any, chosen: Any) -> None:
                 best = tile
         chosen[best] = True
         before += doubt[best]
+
+
+@numba.njit(cache=True, nogil=True)
+def add_doubt(lower: Any, upper: Any, floor: Any, ceiling: Any, rows: Any, doubt: Any) -> None:
+    """Add the width of the bounds of tiles, of rows of which the whole is not known.
+
+    Parameters
+    ----------
+    lower, upper : numpy.ndarray
+        int64, shape ``(m, tiles)``.
+    floor, ceiling : numpy.ndarray
+        int64, shape ``(m,)``: bounds of the whole known from elsewhere.
+    rows : numpy.ndarray
+        int64, shape ``(n,)``.
+    doubt : numpy.ndarray
+        int64, shape ``(n, tiles)``; added to.
+    """
+    for i in range(len(rows)):
+        row = rows[i]
+        low, high = lower[row], upper[row]
+        least, most = np.int64(0), np.int64(0)
+        for tile in range(len(low)):
+            least += low[tile]
+            most += high[tile]
+        if max(least, floor[row]) < min(most, ceiling[row]):
+            for tile in range(len(low)):
+                doubt[i, tile] += high[tile] - low[tile]
+
+
+@numba.njit(cache=True, nogil=True)
+def add_totals(lower: Any, upper: Any, rows: Any, least: Any, most: Any) -> None:
+    """Add up the bounds of all tiles of some rows.
+
+    Parameters
+    ----------
+    lower, upper, rows
+        As in `add_doubt`.
+    least, most : numpy.ndarray
+        int64, shape ``(n,)``; added to.
+    """
+    for i in range(len(rows)):
+        low, high = lower[rows[i]], upper[rows[i]]
+        for tile in range(len(low)):
+            least[i] += low[tile]
+            most[i] += high[tile]

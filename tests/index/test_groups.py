@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from masksearch_ray.index.aggregate_tiles import count_aggregate_tiles
+from masksearch_ray.index.aggregate_tiles import MemberTiles, count_aggregate_tiles
 from masksearch_ray.index.bounds import cell_bounds
 from masksearch_ray.index.build import build_chi
 from masksearch_ray.index.group_bounds import (
@@ -161,6 +161,10 @@ def group_cell_bounds(
         held = {level: lanes_of(c[of], grid) for level, c in counts.items()}
         bounds.append(np.stack(group_bounds(kind, held, mark, each_cell(grid)))[:, :, 0])
     return bounds
+
+
+def tiles_of(masks: Sequence[Masks], offsets: npt.NDArray[np.int64]) -> MemberTiles:
+    return MemberTiles(masks, np.arange(len(masks)), offsets)
 
 
 def per_cell(inside: npt.NDArray[np.bool_], grid: Grid) -> npt.NDArray[np.int64]:
@@ -313,21 +317,26 @@ def test_tiles_of_aggregates_are_counted_exactly(
     threshold = data.draw(ranges(found.domain, found.edges)) if thresholded else None
     values = [aggregated(kind, threshold, found.of(g), found.domain) for g in range(found.n)]
     domain = UNIT if thresholded else found.domain
-    held = [float(v) for v in np.unique(np.concatenate(values, axis=None)) if not np.isnan(v)]
-    wanted = data.draw(ranges(domain, (*held, domain.lo, domain.hi)))
+    seen = [float(v) for v in np.unique(np.concatenate(values, axis=None)) if not np.isnan(v)]
+    wanted = data.draw(ranges(domain, (*seen, domain.lo, domain.hi)))
     marked = np.random.default_rng(7).random((found.n, *found.masks[0].shape)) < 0.8
-    counts = count_aggregate_tiles(
-        kind, threshold, found.masks, found.offsets, marked, wanted, found.domain
-    )
+    held = tiles_of(found.masks, found.offsets)
+    counts = count_aggregate_tiles(kind, threshold, held, marked, wanted, found.domain)
     for g in range(found.n):
         inside = (values[g] >= wanted.start) & (values[g] < wanted.stop) & marked[g]
         assert counts[g] == inside.sum()
     if len({mask.dtype for mask in found.masks}) == 1:
-        together = np.stack(found.masks)  # for which there are compiled loops
-        again = count_aggregate_tiles(
-            kind, threshold, together, found.offsets, marked, wanted, found.domain
-        )
+        # For which there are compiled loops, in whatever order tiles are.
+        order = np.random.default_rng(8).permutation(len(found.masks))
+        together = MemberTiles(np.stack(found.masks)[order], np.argsort(order), found.offsets)
+        again = count_aggregate_tiles(kind, threshold, together, marked, wanted, found.domain)
         assert again.tolist() == counts.tolist()
+        every = np.ones_like(marked)
+        whole = [
+            count_aggregate_tiles(kind, threshold, one, where, wanted, found.domain).tolist()
+            for one, where in ((held, every), (held, None), (together, every), (together, None))
+        ]
+        assert whole[1:] == whole[:-1]
 
 
 def test_the_mean_of_floats_is_rounded_once() -> None:
@@ -341,7 +350,7 @@ def test_the_mean_of_floats_is_rounded_once() -> None:
         (np.nextafter(exact, 0), exact, 0),
     ):
         wanted = ValueRange(float(start), float(stop))
-        found = count_aggregate_tiles("avg", None, members, offsets, every, wanted, UNIT)
+        found = count_aggregate_tiles("avg", None, tiles_of(members, offsets), every, wanted, UNIT)
         assert found.tolist() == [count]
 
 
@@ -356,7 +365,9 @@ def test_means_next_to_a_threshold_are_decided_exactly() -> None:
             ValueRange(float(value), float(np.nextafter(value, 2))),
             ValueRange(float(np.nextafter(value, 2)), 2.0),
         ):
-            found = count_aggregate_tiles("avg", None, members, offsets, every, wanted, UNIT)
+            found = count_aggregate_tiles(
+                "avg", None, tiles_of(members, offsets), every, wanted, UNIT
+            )
             assert found[0] == ((values >= wanted.start) & (values < wanted.stop)).sum()
 
 
@@ -370,5 +381,5 @@ def test_signalling_nan_is_nan() -> None:
     every, offsets = np.ones((1, 1, 1), np.bool_), np.array([0, 3])
     wanted = ValueRange(-np.inf, np.inf)
     for kind in KINDS:
-        found = count_aggregate_tiles(kind, None, members, offsets, every, wanted, UNIT)
+        found = count_aggregate_tiles(kind, None, tiles_of(members, offsets), every, wanted, UNIT)
         assert found.tolist() == [0]

@@ -1,0 +1,86 @@
+"""Verification of groups: tiles of all members, the most doubtful first, until all are decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from masksearch_ray.execute.interval import Bools
+from masksearch_ray.execute.members import Members
+from masksearch_ray.execute.search import Undecided
+from masksearch_ray.execute.tally import Tally, choose_tiles
+from masksearch_ray.kernels.doubt import add_doubt, add_totals
+from masksearch_ray.model.query import CountPixels
+from masksearch_ray.model.shard import Steps
+
+__all__ = ["verify_groups"]
+
+Index = npt.NDArray[np.int64]
+Bounds = Mapping[CountPixels, tuple[Index, Index, Bools]]
+
+
+def verify_groups(
+    members: Members,
+    bounds: Bounds,
+    at: Index,
+    terms: Sequence[CountPixels],
+    undecided: Undecided,
+) -> Steps[None]:
+    """Read tiles of the members of some groups until none of these is undecided.
+
+    Parameters
+    ----------
+    members : Members
+    bounds : mapping of CountPixels to tuple
+        Lower and upper bounds of each term, int64, and where it is NULL, on all groups; tightened.
+    at : numpy.ndarray
+        int64: groups of one grid.
+    terms : sequence of CountPixels
+    undecided : callable
+    """
+    tallies: list[tuple[CountPixels, Tally]] = []
+    for term in terms:
+        lower, upper, _ = bounds[term]
+        if (lower[at] < upper[at]).any():
+            found = yield from members.tile_bounds(term, at)
+            tallies.append((term, Tally(found.lower, found.upper, lower[at], upper[at])))
+    left, rounds = np.flatnonzero(undecided(at)), 0
+    while tallies and len(left):
+        chosen, tiles = _choose([tally for _, tally in tallies], left, one=rounds < 2)
+        if not len(chosen):
+            break
+        rounds += 1
+        pixels = yield from members.read(at[chosen], tiles)
+        for term, tally in tallies:
+            counts = yield from members.count(term, at[chosen], tiles, pixels)
+            tally.settle(chosen, tiles, counts)
+            lower, upper, _ = bounds[term]
+            some = at[left]
+            lower[some], upper[some] = _totals(tally, left)
+        left = left[undecided(at[left])]
+
+
+def _choose(tallies: Sequence[Tally], left: Index, *, one: bool) -> tuple[Index, Index]:
+    """Tiles of some groups to read next.
+
+    A tile of every member is read, and the first often decides: it is read by itself. From then on
+    reading half of what is left at a time keeps the number of rounds logarithmic.
+    """
+    doubt = np.zeros((len(left), tallies[0].lower.shape[1]), np.int64)
+    for tally in tallies:
+        add_doubt(tally.lower, tally.upper, tally.floor, tally.ceiling, left, doubt)
+    if one:
+        tiles = doubt.argmax(axis=1)
+        some = np.flatnonzero(doubt[np.arange(len(left)), tiles])
+        return left[some], tiles[some]
+    chosen, tiles = choose_tiles(doubt, np.ones(len(left), np.bool_))
+    return left[chosen], tiles
+
+
+def _totals(tally: Tally, rows: Index) -> tuple[Index, Index]:
+    """Bounds of the whole, of some rows."""
+    lower, upper = np.zeros((2, len(rows)), np.int64)
+    add_totals(tally.lower, tally.upper, rows, lower, upper)
+    return np.maximum(lower, tally.floor[rows]), np.minimum(upper, tally.ceiling[rows])
