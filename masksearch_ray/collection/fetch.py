@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from masksearch_ray.collection.counter import ReadCounter
 from masksearch_ray.collection.manifest import ObjectEntry
@@ -15,6 +16,8 @@ from masksearch_ray.index.tilecodec import crc32c
 from masksearch_ray.storage import Pieces, Storage, bytes_cached_here
 
 __all__ = ["Fetcher"]
+
+Places = npt.NDArray[np.int64]
 
 
 class Fetcher:
@@ -65,26 +68,49 @@ class Fetcher:
             raise DamagedError("its length or checksum is wrong", self.url(key))
         return data
 
-    def ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Read byte ranges in the order given; those that adjoin are read at once."""
-        if not ranges:
+    def ranges(
+        self, key: str, ranges: Sequence[tuple[int, int]] | npt.NDArray[np.int64]
+    ) -> list[bytes]:
+        """Read byte ranges in the order given; those that adjoin are read at once.
+
+        Parameters
+        ----------
+        key : str
+        ranges : sequence of (int, int), or numpy.ndarray
+            First byte of each, and one past its last; int64, shape ``(n, 2)``.
+        """
+        if not len(ranges):
             return []
-        spans = np.array(ranges, np.int64)
+        spans = np.asarray(ranges, np.int64)
         order = np.argsort(spans[:, 0], kind="stable")
         starts, stops = spans[order].T
         begins = np.flatnonzero(np.append(True, starts[1:] != stops[:-1]))
-        merged = list(
-            zip(starts[begins].tolist(), stops[np.append(begins[1:], len(order)) - 1].tolist(),
-                strict=True)
-        )  # fmt: skip
+        ends = stops[np.append(begins[1:], len(order)) - 1]
+        merged = list(zip(starts[begins].tolist(), ends.tolist(), strict=True))
         pieces = self._read(key, merged)
-        if [len(piece) for piece in pieces] != [stop - start for start, stop in merged]:
+        if list(map(len, pieces)) != (ends - starts[begins]).tolist():
             raise DamagedError("a range of it came short", self.url(key))
-        found: list[bytes] = [b""] * len(ranges)
-        group = np.searchsorted(begins, np.arange(len(order)), side="right") - 1
-        for place, start, stop, piece in zip(
-            order.tolist(), starts.tolist(), stops.tolist(), group.tolist(), strict=True
-        ):
-            base = merged[piece][0]
-            found[place] = bytes(pieces[piece][start - base : stop - base])
+        if len(merged) < len(order):
+            pieces = _cut(pieces, begins, starts, stops)
+        found: list[bytes] = [b""] * len(order)
+        for place, piece in zip(order.tolist(), pieces, strict=True):
+            found[place] = bytes(piece)
         return found
+
+
+def _cut(pieces: Pieces, begins: Places, starts: Places, stops: Places) -> Pieces:
+    """Ranges, ascending, from pieces of which each holds those that adjoin.
+
+    Parameters
+    ----------
+    pieces : list of bytes
+    begins : numpy.ndarray
+        Number of the first range in each piece.
+    starts, stops : numpy.ndarray
+        Of the ranges: first byte, and one past the last.
+    """
+    sizes = np.diff(begins, append=len(starts))
+    bases = np.repeat(starts[begins], sizes)
+    groups = np.repeat(np.arange(len(begins)), sizes).tolist()
+    within = zip(groups, (starts - bases).tolist(), (stops - bases).tolist(), strict=True)
+    return [pieces[group][start:stop] for group, start, stop in within]

@@ -12,13 +12,14 @@ import numpy.typing as npt
 
 from masksearch_ray.collection.kept import KeptTiles
 from masksearch_ray.collection.pixels import PixelSource
+from masksearch_ray.index.tilecodec import decode_tiles
 from masksearch_ray.model.shard import BlockView
 
 __all__ = ["TilePlaces", "gather", "in_turn"]
 
 Index = npt.NDArray[np.int64]
 Pixels = npt.NDArray[Any]
-Calls = Sequence[Callable[[], Pixels]]
+Calls = Sequence[Callable[[], Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,18 +49,20 @@ class TilePlaces:
 
     def read(self, some: Index) -> Pixels:
         """Read some of the tiles."""
-        if len(some) < len(self.rows):
-            return self.source.tiles(self.view.block, self.rows[some], self.tiles[some])
-        return self.source.tiles(self.view.block, self.rows, self.tiles)
+        return self.source.tiles(self.view.block, self.rows[some], self.tiles[some])
+
+    def frames(self, some: Index) -> list[bytes]:
+        """Read some of the tiles as they are stored."""
+        return self.source.frames(self.view.block, self.rows[some], self.tiles[some])
 
 
-def in_turn(calls: Calls) -> list[Pixels]:
+def in_turn(calls: Calls) -> list[Any]:
     """Results of calls, one after the other."""
     return [call() for call in calls]
 
 
 def gather(
-    wanted: Sequence[TilePlaces], kept: KeptTiles, run: Callable[[Calls], list[Pixels]] = in_turn
+    wanted: Sequence[TilePlaces], kept: KeptTiles, run: Callable[[Calls], list[Any]] = in_turn
 ) -> Pixels:
     """Tiles of several blocks of one dtype and one side of tiles.
 
@@ -88,14 +91,32 @@ def gather(
     cuts = np.searchsorted(missing, starts)
     some = [missing[a:b] - s for a, b, s in zip(cuts, cuts[1:], starts, strict=False)]
     read = [(p, which) for p, which in zip(wanted, some, strict=True) if len(which)]
-    found = run([partial(places.read, which) for places, which in read])
-    at = 0
-    for (places, _), fresh in zip(read, found, strict=True):
-        where = missing[at : at + len(fresh)]
-        at += len(fresh)
-        if not places.source.keeps:
-            kept.put(every[where], fresh)
-        if len(fresh) == len(pixels):
-            return fresh
-        pixels[where] = fresh
+    if len(read) == 1 or any(places.source.keeps for places, _ in read):
+        found = run([partial(places.read, which) for places, which in read])
+    else:
+        found = _decode_together(read, run)
+    fresh = found[0] if len(found) == 1 else np.concatenate(found)
+    stays = np.repeat([not places.source.keeps for places, _ in read], [len(w) for _, w in read])
+    if stays.all():
+        kept.put(every[missing], fresh)
+    elif stays.any():
+        kept.put(every[missing[stays]], fresh[stays])
+    if len(missing) == len(pixels):
+        return fresh
+    pixels[missing] = fresh
     return pixels
+
+
+def _decode_together(
+    read: Sequence[tuple[TilePlaces, Index]], run: Callable[[Calls], list[Any]]
+) -> list[Pixels]:
+    """Read tiles of several blocks, and decode them as one."""
+    found: list[list[bytes]] = run([partial(places.frames, which) for places, which in read])
+    shapes = np.concatenate([p.view.grid.tile_shapes()[p.tiles[which]] for p, which in read])
+    frames = [frame for some in found for frame in some]
+    view = read[0][0].view
+    try:
+        return [decode_tiles(frames, shapes, view.shape.dtype, view.grid.tile)]
+    except ValueError:
+        # Each again: those that came damaged are found, and read anew.
+        return [places.read(which) for places, which in read]

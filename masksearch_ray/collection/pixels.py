@@ -94,6 +94,10 @@ class PixelSource(Protocol):
         """
         ...
 
+    def frames(self, block: int, rows: Positions, tiles: Positions) -> list[bytes]:
+        """Tiles as they are stored, to be decoded; only where it does not keep what it read."""
+        ...
+
     def masks(self, block: int, rows: Positions) -> list[npt.NDArray[Any]]:
         """Whole masks ``(H, W)`` at positions of a block."""
         ...
@@ -136,16 +140,29 @@ class StoredPixels:
     def tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
         """Pixels of tiles; zero beyond the rim of the mask."""
         codec = self._codecs[block]
-        wanted, where = np.unique(rows, return_inverse=True)
-        starts, stops = codec.spans(self._entries_of(block, wanted))
-        ranges = list(zip(starts[where, tiles].tolist(), stops[where, tiles].tolist(), strict=True))
+        ranges = self._ranges(block, rows, tiles)
+        return reread(lambda: codec.decode(self._fetch(ranges), tiles, self._url))
 
-        def read() -> npt.NDArray[Any]:
-            frames = self._fetcher.ranges(self._key, ranges)
-            self._fetcher.counter.add(tiles=len(frames))
-            return codec.decode(frames, np.asarray(tiles, np.int64), self._url)
+    def frames(self, block: int, rows: Positions, tiles: Positions) -> list[bytes]:
+        """Tiles as they are stored, with their checksums."""
+        return self._fetch(self._ranges(block, rows, tiles))
 
-        return reread(read)
+    def _fetch(self, ranges: npt.NDArray[np.int64]) -> list[bytes]:
+        frames = self._fetcher.ranges(self._key, ranges)
+        self._fetcher.counter.add(tiles=len(frames))
+        return frames
+
+    def _ranges(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[np.int64]:
+        """Bytes of tiles: int64 ``(n, 2)``."""
+        # They mostly come in order.
+        ahead = rows[1:] > rows[:-1]
+        if (rows[1:] >= rows[:-1]).all():
+            first = np.concatenate([np.ones(min(1, len(rows)), np.bool_), ahead])
+            wanted, where = rows[first], np.cumsum(first) - 1
+        else:
+            wanted, where = np.unique(rows, return_inverse=True)
+        starts, stops = self._codecs[block].spans(self._entries_of(block, wanted))
+        return np.stack([starts[where, tiles], stops[where, tiles]], axis=1)
 
     def masks(self, block: int, rows: Positions) -> list[npt.NDArray[Any]]:
         """Whole masks at positions of a block."""
@@ -188,7 +205,7 @@ class StoredPixels:
     def _read_entries(self, block: int, rows: Positions) -> npt.NDArray[Any]:
         codec = self._codecs[block]
         starts = self._blocks[block].directory + rows * codec.stride
-        ranges = [(start, start + codec.stride) for start in starts.tolist()]
+        ranges = np.stack([starts, starts + codec.stride], axis=1)
 
         def read() -> npt.NDArray[Any]:
             data = b"".join(self._fetcher.ranges(self._key, ranges))

@@ -109,6 +109,10 @@ class RegisteredPixels:
         self._counter.add(tiles=len(rows))
         return found
 
+    def frames(self, block: int, rows: Positions, tiles: Positions) -> list[bytes]:
+        """Refuse: tiles are stored nowhere."""
+        raise NotImplementedError
+
     def masks(self, block: int, rows: Positions) -> list[Mask]:
         """Whole masks at positions of a block."""
         return list(self._masks(block, rows))

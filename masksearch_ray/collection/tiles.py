@@ -38,7 +38,6 @@ class TileCodec:
         self.dtype = np.dtype(dtype)
         self._boxes = [grid.tile_box(tile) for tile in range(grid.tiles)]
         self._places = np.array(self._boxes, np.int64)
-        self._shapes = self._places[:, [3, 2]] - self._places[:, [1, 0]]
         side = min(grid.tile, grid.height) * min(grid.tile, grid.width)
         longest = side * self.dtype.itemsize
         # zstd's bound on what it makes of bytes that cannot be compressed, and the checksum.
@@ -129,7 +128,9 @@ class TileCodec:
             If a tile is damaged.
         """
         try:
-            return decode_tiles(frames, self._shapes[tiles], self.dtype.name, self.grid.tile)
+            return decode_tiles(
+                frames, self.grid.tile_shapes()[tiles], self.dtype.name, self.grid.tile
+            )
         except ValueError as error:
             raise DamagedError(str(error), object) from error
 

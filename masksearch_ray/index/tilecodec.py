@@ -22,8 +22,12 @@ __all__ = ["compressor", "crc32c", "decode_tiles", "decompress", "encode_tile", 
 
 _LEVEL = 3
 _CRC_BYTES = 4
-# Tiles that a thread decodes at a time: their bytes stay in the cache.
+# CRC32C of bytes that end with their own.
+_WHOLE = 0x48674BC7
+# Tiles that a thread decodes at a time, at most: their bytes stay in the cache.
 _TOGETHER = 64
+# Fewer are decoded sooner than a thread takes them up.
+_FEWEST = 48
 # zstandard's objects must not be used by two threads at once.
 _own = threading.local()
 
@@ -88,16 +92,18 @@ def decode_tiles(
     words = np.zeros((len(frames), tile, tile), f"u{stored.itemsize}")
 
     def decode(first: int) -> None:
-        some = slice(first, first + _TOGETHER)
+        some = slice(first, first + each)
         content = _contents(frames[some], sizes[some].prod(axis=1) * stored.itemsize)
         rests = np.frombuffer(content, np.uint8)
         restore_tiles(rests, sizes[some], words[some], stored.kind == "f")
 
-    starts = range(0, len(frames), _TOGETHER)
     # As Arrow is told: workers that share a machine have one core each.
-    several = len(starts) > 2 and pa.cpu_count() > 1
+    threads = min(pa.cpu_count(), len(frames) // _FEWEST) or 1
+    rounds = -(-len(frames) // (_TOGETHER * threads)) or 1
+    each = -(-len(frames) // (rounds * threads)) or 1
+    starts = range(0, len(frames), each)
     # All errors are raised here, the first first.
-    for _ in _threads(os.getpid()).map(decode, starts) if several else map(decode, starts):
+    for _ in _threads(os.getpid()).map(decode, starts) if threads > 1 else map(decode, starts):
         pass
     return words.view(stored)
 
@@ -113,15 +119,13 @@ def crc32c(data: Any) -> int:
     return int(google_crc32c.value(data))
 
 
-def _checked(frames: Sequence[bytes]) -> list[bytes]:
+def _checked(frames: Sequence[bytes]) -> list[Any]:
     """Compressed parts of tiles that end with their checksums."""
-    bodies, checksum = [], google_crc32c.value
+    checksum = google_crc32c.value
     for frame in frames:
-        body, crc = bytes(frame[:-_CRC_BYTES]), frame[-_CRC_BYTES:]
-        if len(crc) < _CRC_BYTES or checksum(body) != int.from_bytes(crc, "little"):
+        if checksum(frame) != _WHOLE:
             raise ValueError("the checksum of a tile is wrong")
-        bodies.append(body)
-    return bodies
+    return [frame[:-_CRC_BYTES] for frame in frames]
 
 
 def _contents(frames: Sequence[bytes], sizes: npt.NDArray[np.int64]) -> bytes:
@@ -130,7 +134,7 @@ def _contents(frames: Sequence[bytes], sizes: npt.NDArray[np.int64]) -> bytes:
     # Where one cannot be read, `decompress` says why.
     with contextlib.suppress(zstandard.ZstdError):
         known = sizes.astype(np.uint64).tobytes()
-        found: Any = _decompressor().multi_decompress_to_buffer([*bodies], decompressed_sizes=known)
+        found: Any = _decompressor().multi_decompress_to_buffer(bodies, decompressed_sizes=known)
         return b"".join(found[i] for i in range(len(found)))
     return b"".join(map(decompress, bodies, sizes.tolist()))
 

@@ -111,6 +111,10 @@ class Grid:
         cols = np.arange(self.cell_cols) // self.group
         return (rows[:, None] * self.tile_cols + cols[None, :]).ravel().astype(np.int32)
 
+    def tile_shapes(self) -> npt.NDArray[np.int64]:
+        """Height and width of every tile in pixels: int64, shape ``(tiles, 2)``, read-only."""
+        return _tile_shapes(self.height, self.width, self.tile)
+
     def tile_box(self, tile: int) -> tuple[int, int, int, int]:
         """Pixels ``(x0, y0, x1, y1)`` of a tile, half-open."""
         row, col = divmod(tile, self.tile_cols)
@@ -123,6 +127,14 @@ def _cell_areas(height: int, width: int, cell: int) -> npt.NDArray[np.int64]:
     areas: npt.NDArray[np.int64] = np.outer(_spans(height, cell), _spans(width, cell)).ravel()
     areas.flags.writeable = False
     return areas
+
+
+@lru_cache(maxsize=256)
+def _tile_shapes(height: int, width: int, tile: int) -> npt.NDArray[np.int64]:
+    down, across = _spans(height, tile), _spans(width, tile)
+    shapes = np.stack([np.repeat(down, len(across)), np.tile(across, len(down))], axis=1)
+    shapes.flags.writeable = False
+    return shapes
 
 
 def _spans(length: int, step: int) -> npt.NDArray[np.int64]:
