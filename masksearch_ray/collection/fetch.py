@@ -17,8 +17,6 @@ from masksearch_ray.storage import Pieces, Storage, bytes_cached_here
 
 __all__ = ["Fetcher"]
 
-Places = npt.NDArray[np.int64]
-
 
 class Fetcher:
     """Reads from a storage and counts what it reads.
@@ -79,38 +77,23 @@ class Fetcher:
         ranges : sequence of (int, int), or numpy.ndarray
             First byte of each, and one past its last; int64, shape ``(n, 2)``.
         """
-        if not len(ranges):
-            return []
-        spans = np.asarray(ranges, np.int64)
-        order = np.argsort(spans[:, 0], kind="stable")
-        starts, stops = spans[order].T
-        begins = np.flatnonzero(np.append(True, starts[1:] != stops[:-1]))
-        ends = stops[np.append(begins[1:], len(order)) - 1]
-        merged = list(zip(starts[begins].tolist(), ends.tolist(), strict=True))
-        pieces = self._read(key, merged)
-        if list(map(len, pieces)) != (ends - starts[begins]).tolist():
-            raise DamagedError("a range of it came short", self.url(key))
-        if len(merged) < len(order):
-            pieces = _cut(pieces, begins, starts, stops)
-        found: list[bytes] = [b""] * len(order)
-        for place, piece in zip(order.tolist(), pieces, strict=True):
-            found[place] = bytes(piece)
+        spans = ranges.tolist() if isinstance(ranges, np.ndarray) else ranges
+        merged: list[tuple[int, int]] = []
+        members: list[list[int]] = []
+        for at in sorted(range(len(spans)), key=lambda at: spans[at][0]):
+            start, stop = spans[at]
+            if merged and merged[-1][1] == start:
+                merged[-1] = merged[-1][0], stop
+                members[-1].append(at)
+            else:
+                merged.append((start, stop))
+                members.append([at])
+        found: list[bytes] = [b""] * len(spans)
+        pieces = self._read(key, merged) if merged else []
+        for piece, (start, stop), some in zip(pieces, merged, members, strict=True):
+            if len(piece) != stop - start:
+                raise DamagedError("a range of it came short", self.url(key))
+            for at in some:
+                first, last = spans[at]
+                found[at] = bytes(piece[first - start : last - start] if len(some) > 1 else piece)
         return found
-
-
-def _cut(pieces: Pieces, begins: Places, starts: Places, stops: Places) -> Pieces:
-    """Ranges, ascending, from pieces of which each holds those that adjoin.
-
-    Parameters
-    ----------
-    pieces : list of bytes
-    begins : numpy.ndarray
-        Number of the first range in each piece.
-    starts, stops : numpy.ndarray
-        Of the ranges: first byte, and one past the last.
-    """
-    sizes = np.diff(begins, append=len(starts))
-    bases = np.repeat(starts[begins], sizes)
-    groups = np.repeat(np.arange(len(begins)), sizes).tolist()
-    within = zip(groups, (starts - bases).tolist(), (stops - bases).tolist(), strict=True)
-    return [pieces[group][start:stop] for group, start, stop in within]

@@ -154,15 +154,7 @@ class StoredPixels:
 
     def _ranges(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[np.int64]:
         """Bytes of tiles: int64 ``(n, 2)``."""
-        # They mostly come in order.
-        ahead = rows[1:] > rows[:-1]
-        if (rows[1:] >= rows[:-1]).all():
-            first = np.concatenate([np.ones(min(1, len(rows)), np.bool_), ahead])
-            wanted, where = rows[first], np.cumsum(first) - 1
-        else:
-            wanted, where = np.unique(rows, return_inverse=True)
-        starts, stops = self._codecs[block].spans(self._entries_of(block, wanted))
-        return np.stack([starts[where, tiles], stops[where, tiles]], axis=1)
+        return self._codecs[block].spans(self._entries_of(block, rows), rows, tiles)
 
     def masks(self, block: int, rows: Positions) -> list[npt.NDArray[Any]]:
         """Whole masks at positions of a block."""
@@ -179,21 +171,21 @@ class StoredPixels:
         return found
 
     def _entries_of(self, block: int, rows: Positions) -> npt.NDArray[Any]:
-        """Directory entries of rows, ascending; those not yet known are read."""
+        """Directory entries of a block, those of rows read as far as they are not yet known."""
         with self._lock:
             held: _Entries | None = self._recent.get((self._key, block))
             if held is None:
                 count = self._blocks[block].rows
                 entries = self._codecs[block].no_entries(count)
                 held = _Entries(entries, np.zeros(count, np.bool_))
-            missing = rows[~held.known[rows]]
-            if len(missing):
-                missing = self._to_read(block, missing)
+            known = held.known[rows]
+            if not known.all():
+                missing = self._to_read(block, np.unique(rows[~known]))
                 held.entries[missing] = self._read_entries(block, missing)
                 held.known[missing] = True
                 nbytes = int(held.known.sum()) * self._codecs[block].stride
                 self._recent.put((self._key, block), held, nbytes)
-            return held.entries[rows]
+            return held.entries
 
     def _to_read(self, block: int, missing: Positions) -> Positions:
         entry = self._blocks[block]

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from masksearch_ray.errors import DamagedError
 from masksearch_ray.index.tilecodec import crc32c, decode_tiles, encode_tiles
+from masksearch_ray.kernels.spans import tile_spans
 from masksearch_ray.model.grid import Grid
 
 __all__ = ["TileCodec"]
@@ -96,12 +97,25 @@ class TileCodec:
         """Room for the entries of a block."""
         return np.zeros(rows, self._entry)
 
-    @staticmethod
-    def spans(entries: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """First byte of each tile, and one past its last: int64, shape ``(n, tiles)`` each."""
-        ends = np.cumsum(entries["lengths"], axis=1, dtype=np.int64)
-        stops = entries["offset"].astype(np.int64)[:, None] + ends
-        return stops - entries["lengths"], stops
+    def spans(
+        self,
+        entries: npt.NDArray[Any],
+        rows: npt.NDArray[np.int64],
+        tiles: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.int64]:
+        """First byte of tiles, and one past the last: int64, shape ``(n, 2)``.
+
+        Parameters
+        ----------
+        entries : numpy.ndarray
+            Of all masks of the block; read where they are wanted.
+        rows, tiles : numpy.ndarray
+            int64, shape ``(n,)``: masks, and a tile of each.
+        """
+        found = np.empty((len(rows), 2), np.int64)
+        raw = entries.view(np.uint8).reshape(len(entries), self.stride)
+        tile_spans(raw, self._entry["lengths"].base.itemsize, rows, tiles, found)
+        return found
 
     def decode(
         self, frames: Sequence[bytes], tiles: npt.NDArray[np.int64], object: str
