@@ -153,12 +153,13 @@ class Rows:
         empty = np.zeros(0, np.int64)
         return np.concatenate([empty, *segments]), np.concatenate([empty, *ordinals])
 
-    def split(self, items: Index) -> Iterator[tuple[Part, Index]]:
-        """Ascending items by the part that holds them."""
-        for part in self.parts:
-            low, high = np.searchsorted(items, [part.start, part.stop])
+    def split(self, items: Index) -> Iterator[tuple[int, Part, Index]]:
+        """Ascending items by the part that holds them, each with its number."""
+        cuts = np.searchsorted(items, [0, *[part.stop for part in self.parts]]).tolist()
+        for number, part in enumerate(self.parts):
+            low, high = cuts[number], cuts[number + 1]
             if low < high:
-                yield part, items[low:high]
+                yield number, part, items[low:high]
 
     # -- leaves -------------------------------------------------------------------------------
 
@@ -196,7 +197,7 @@ class Rows:
         """Metadata columns of all items, or of some, ascending, as stored."""
         wanted = [(part, part.positions) for part in self.parts]
         if items is not None:
-            held = [(p, p.positions[some - p.start]) for p, some in self.split(items)]
+            held = [(p, p.positions[some - p.start]) for _, p, some in self.split(items)]
             wanted = held or [(wanted[0][0], wanted[0][1][:0])]
         asked = tuple(ReadColumns(part.view.segment, tuple(names)) for part, _ in wanted)
         tables = yield Together(asked)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from masksearch_ray.execute.interval import Bools
 from masksearch_ray.execute.search import Undecided
 from masksearch_ray.execute.steps import side_by_side
 from masksearch_ray.execute.stored import stored_levels
-from masksearch_ray.execute.tally import Tally, choose_tiles
-from masksearch_ray.index.bounds import cell_bounds, tile_bounds
+from masksearch_ray.index.bounds import row_tile_bounds, tile_bounds
 from masksearch_ray.index.levels import bracket
 from masksearch_ray.index.region import Region
+from masksearch_ray.kernels.tiles import next_tiles, settle_tiles
 from masksearch_ray.model.query import CountPixels, Expr, leaves
-from masksearch_ray.model.roi import Roi
 from masksearch_ray.model.shard import BlockView, ReadCounts, ReadTiles, Steps, TileBatch
 from masksearch_ray.model.values import Domain, ValueRange, stored_cut
 
@@ -76,24 +76,78 @@ class _Piece:
 
 def _chunks(rows: Rows, items: Index) -> Iterator[tuple[Index, list[_Piece]]]:
     """Ascending items of blocks that are alike, a number of them at a time."""
-    alike: dict[tuple[Any, ...], list[tuple[Part, Index]]] = {}
-    for part, held in rows.split(items):
+    alike: dict[tuple[Any, ...], list[tuple[int, Part, Index]]] = {}
+    for number, part, held in rows.split(items):
         view = part.view
-        alike.setdefault((view.grid, view.shape.dtype, view.levels), []).append((part, held))
+        key = view.grid, view.shape.dtype, view.levels
+        alike.setdefault(key, []).append((number, part, held))
     for parts in alike.values():
-        every = np.concatenate([held for _, held in parts])
-        for start in range(0, len(every), _CHUNK):
-            some = every[start : start + _CHUNK]
-            yield some, _pieces(rows, some)
+        some: list[Index] = []
+        pieces: list[_Piece] = []
+        for number, part, held in parts:
+            while len(held):
+                start = pieces[-1].stop if pieces else 0
+                taken, held = held[: _CHUNK - start], held[_CHUNK - start :]
+                some.append(taken)
+                positions = part.positions[taken - part.start]
+                pieces.append(_Piece(number, part.view, positions, start))
+                if pieces[-1].stop == _CHUNK:
+                    yield np.concatenate(some), pieces
+                    some, pieces = [], []
+        if some:
+            yield np.concatenate(some), pieces
 
 
-def _pieces(rows: Rows, items: Index) -> list[_Piece]:
-    found: list[_Piece] = []
-    for part, held in rows.split(items):
-        start = found[-1].stop if found else 0
-        positions = part.positions[held - part.start]
-        found.append(_Piece(rows.parts.index(part), part.view, positions, start))
-    return found
+class _Terms:
+    """Bounds of CP terms on rows that are verified together, tile by tile.
+
+    Parameters
+    ----------
+    terms : sequence of CountPixels
+    regions : sequence of Region
+        Of each term, on all these rows.
+    bounds : sequence of (numpy.ndarray, numpy.ndarray)
+        Of each term: int64 ``(m, tiles)``, lower and upper.
+    held : sequence of (numpy.ndarray, numpy.ndarray)
+        Of each term: int64 ``(m,)``, bounds of the whole rows.
+    """
+
+    def __init__(
+        self,
+        terms: Sequence[CountPixels],
+        regions: Sequence[Region],
+        bounds: Sequence[tuple[Index, Index]],
+        held: Sequence[tuple[Index, Index]],
+    ) -> None:
+        self.terms = terms
+        self._regions = regions
+        self._lower, self._upper = (np.stack(side) for side in zip(*bounds, strict=True))
+        self._held = held
+        none = np.zeros(0, np.int64)
+        self._low, self._high = np.empty((2, *self._lower.shape[:2]), np.int64)
+        for number in range(len(terms)):
+            self._settle(number, none, none, none)
+
+    def next_tiles(self, pending: Bools) -> tuple[Index, Index]:
+        """Rows, and a tile of each, to be read next; ordered by row, then tile."""
+        found: tuple[Index, Index]
+        found = next_tiles(self._lower, self._upper, self._low, self._high, pending)
+        return found
+
+    def take(
+        self, number: int, chosen: Index, tiles: Index, pixels: Any, cuts: tuple[float, float]
+    ) -> tuple[Index, Index]:
+        """Count a term in tiles that were read; gives the bounds of whole rows ``(m,)``."""
+        counts = self._regions[number].count_tiles(pixels, chosen, tiles, *cuts)
+        return self._settle(number, chosen, tiles, counts)
+
+    def _settle(
+        self, number: int, chosen: Index, tiles: Index, counts: Index
+    ) -> tuple[Index, Index]:
+        low, high = self._low[number], self._high[number]
+        lower, upper = self._lower[number], self._upper[number]
+        settle_tiles(lower, upper, chosen, tiles, counts, self._held[number], low, high)
+        return low, high
 
 
 def _verify_some(
@@ -103,78 +157,70 @@ def _verify_some(
     undecided: Undecided,
 ) -> Steps[None]:
     items, pieces = some
-    view = pieces[0].view
-    tallies: list[tuple[CountPixels, Region, Tally]] = []
-    for term in terms:
-        held = rows.term(term)
-        if (held.lower[items] < held.upper[items]).any():
-            region = yield from _region(rows, pieces, term.roi)
-            tally = yield from _tally(rows, pieces, region, term.range)
-            tally.floor, tally.ceiling = held.lower[items], held.upper[items]
-            tallies.append((term, region, tally))
     pending = undecided(items)
-    while tallies and pending.any():
-        doubt = sum((t.doubt() for _, _, t in tallies), np.zeros((), np.int64))
-        chosen, tiles = choose_tiles(doubt, pending)
+    held = yield from _terms(rows, items, pieces, terms)
+    if held is None:
+        return
+    while pending.any():
+        chosen, tiles = held.next_tiles(pending)
         if not len(chosen):
             break
         pixels = yield from _read(pieces, chosen, tiles)
         rows.verified[items[chosen]] = True
         rows.tiles_read += len(tiles)
-        for term, region, tally in tallies:
-            low, high = _cuts(term.range, view, rows.domain)
-            tally.settle(chosen, tiles, region.count_tiles(pixels, chosen, tiles, low, high))
-            rows.tighten(term, items, *tally.totals())
+        for number, term in enumerate(held.terms):
+            cuts = _cuts(term.range, pieces[0].view, rows.domain)
+            rows.tighten(term, items, *held.take(number, chosen, tiles, pixels, cuts))
         pending &= undecided(items)
 
 
-def _region(rows: Rows, pieces: Sequence[_Piece], roi: Roi) -> Steps[Region]:
-    """A region on the rows of all pieces."""
-    found = yield from side_by_side([rows.region(piece.number, roi) for piece in pieces])
-    first, *others = [r.take(p.positions) for r, p in zip(found, pieces, strict=True)]
-    return first.join(others) if others else first
+def _terms(
+    rows: Rows, items: Index, pieces: Sequence[_Piece], terms: Sequence[CountPixels]
+) -> Steps[_Terms | None]:
+    """Bounds of the terms that are in doubt; None where there are none."""
+    doubtful, regions, bounds, held = [], [], [], []
+    for term in terms:
+        low, high = rows.term(term).lower[items], rows.term(term).upper[items]
+        if not (low < high).any():
+            continue
+        on_blocks = yield from side_by_side([rows.region(p.number, term.roi) for p in pieces])
+        parts = list(zip(pieces, on_blocks, strict=True))
+        found = yield from side_by_side([_bounds(rows, *part, term.range) for part in parts])
+        first, *others = [region.take(piece.positions) for piece, region in parts]
+        doubtful.append(term)
+        regions.append(first.join(others) if others else first)
+        lower, upper = zip(*found, strict=True)
+        bounds.append((np.concatenate(lower), np.concatenate(upper)))
+        held.append((low, high))
+    return _Terms(doubtful, regions, bounds, held) if doubtful else None
+
+
+def _bounds(
+    rows: Rows, piece: _Piece, region: Region, values: ValueRange
+) -> Steps[tuple[Index, Index]]:
+    """Bounds tile by tile: int64 ``(m, tiles)`` each, from the cells of each tile."""
+    view, grid = piece.view, piece.view.grid
+    coverage = region.coverage_on(piece.positions)
+    if not rows.use_index:
+        high = np.repeat(grid.cell_areas()[None], len(piece.positions), axis=0)
+        inside = coverage.of(np.arange(len(high)))
+        return tile_bounds(np.zeros_like(high), high, inside, grid)
+    marks = bracket(values, view.levels, view.shape.dtype, rows.domain)
+    wanted = dict.fromkeys(stored_levels(marks.needed, view), coverage.cells)
+    counts = yield ReadCounts(view.segment, view.block, wanted)
+    return row_tile_bounds(counts, marks, grid, coverage, piece.positions)
 
 
 def _read(pieces: Sequence[_Piece], chosen: Index, tiles: Index) -> Steps[npt.NDArray[Any]]:
     """Tiles of rows ``(n,)``, ascending, wherever they lie: ``(n, T, T)``."""
+    cuts = np.searchsorted(chosen, [0, *[piece.stop for piece in pieces]]).tolist()
     batches = []
-    for piece in pieces:
-        low, high = np.searchsorted(chosen, [piece.start, piece.stop])
+    for piece, low, high in zip(pieces, cuts, cuts[1:], strict=False):
         if low < high:
             at = piece.positions[chosen[low:high] - piece.start]
-            view = piece.view
-            batches.append(TileBatch(view.segment, view.block, at, tiles[low:high]))
+            batches.append(TileBatch(piece.view.segment, piece.view.block, at, tiles[low:high]))
     pixels: npt.NDArray[Any] = yield ReadTiles(tuple(batches), joined=True)
     return pixels
-
-
-def _tally(
-    rows: Rows, pieces: Sequence[_Piece], region: Region, values: ValueRange
-) -> Steps[Tally]:
-    """Bounds tile by tile, from the cells of each tile."""
-    grid, n = pieces[0].view.grid, pieces[-1].stop
-    if rows.use_index:
-        cells = region.cells()
-        found = yield from side_by_side([_cells(rows, one, cells, values) for one in pieces])
-        low = np.concatenate([lower for lower, _ in found])
-        high = np.concatenate([upper for _, upper in found])
-    else:
-        high = np.repeat(grid.cell_areas()[None], n, axis=0)
-        low = np.zeros_like(high)
-    lower, upper = tile_bounds(low, high, region.coverage_of(np.arange(n)), grid)
-    zero = np.zeros(n, np.int64)
-    return Tally(lower, upper, zero, zero)
-
-
-def _cells(
-    rows: Rows, piece: _Piece, cells: npt.NDArray[np.int32], values: ValueRange
-) -> Steps[tuple[Index, Index]]:
-    """Bounds cell by cell."""
-    view = piece.view
-    marks = bracket(values, view.levels, view.shape.dtype, rows.domain)
-    wanted = dict.fromkeys(stored_levels(marks.needed, view), cells)
-    counts = yield ReadCounts(view.segment, view.block, wanted)
-    return cell_bounds(counts, marks, view.grid, piece.positions)
 
 
 def _cuts(values: ValueRange, view: BlockView, domain: Domain) -> tuple[float, float]:

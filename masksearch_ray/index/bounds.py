@@ -31,9 +31,17 @@ from masksearch_ray.index.coverage import (
 )
 from masksearch_ray.index.levels import Bracket
 from masksearch_ray.kernels import bounds as kernel
+from masksearch_ray.kernels.tiles import tile_bounds_of_rows
 from masksearch_ray.model.grid import Grid
 
-__all__ = ["cell_bounds", "difference_histogram", "histogram_bounds", "sum_bounds", "tile_bounds"]
+__all__ = [
+    "cell_bounds",
+    "difference_histogram",
+    "histogram_bounds",
+    "row_tile_bounds",
+    "sum_bounds",
+    "tile_bounds",
+]
 
 Counts = Mapping[int, npt.NDArray[Any]]
 """Counts by level index. Where 0 is missing, the block holds no NaN and every pixel counts."""
@@ -66,16 +74,7 @@ def sum_bounds(levels: Counts, bracket: Bracket, grid: Grid, coverage: Coverage,
     # Two arrays: what is freed in small pieces is used again, not given back to the system.
     sums = np.empty(n, np.int64), np.empty(n, np.int64)
     if n:
-        around = bracket.start_outer, bracket.stop_outer
-        outer, outer_modes = _ends(levels, bracket, around, grid.cells)
-        if bracket.exact:
-            inner, inner_modes = outer, (-1, -1)
-        elif bracket.has_inner:
-            within = bracket.start_inner, bracket.stop_inner
-            inner, inner_modes = _ends(levels, bracket, within, grid.cells)
-        else:
-            inner, inner_modes = outer, (kernel.ALL, kernel.ALL)
-        modes = np.array([outer_modes, inner_modes], np.int64)
+        outer, inner, modes = _columns(levels, bracket, grid.cells)
         areas, most = _areas_and_most(grid)
         cells = coverage.cells
         if isinstance(coverage, ConstantCoverage):
@@ -144,6 +143,42 @@ def tile_bounds(
     return lower, upper
 
 
+def row_tile_bounds(
+    levels: Counts,
+    bracket: Bracket,
+    grid: Grid,
+    coverage: Coverage,
+    rows: npt.NDArray[np.int64],
+) -> Bounds:
+    """Bound the count of the region's pixels in every tile of some masks of a block.
+
+    Parameters
+    ----------
+    levels, bracket, grid
+        As in `sum_bounds`.
+    coverage : Coverage
+        Of the region, on these masks alone.
+    rows : numpy.ndarray
+        int64, shape ``(m,)``: which masks.
+
+    Returns
+    -------
+    lower, upper : numpy.ndarray
+        int64, shape ``(m, tiles)``.
+    """
+    lower = np.zeros((len(rows), grid.tiles), np.int64)
+    upper = np.zeros_like(lower)
+    if not bracket.empty and len(rows):
+        outer, inner, modes = _columns(levels, bracket, grid.cells)
+        if isinstance(coverage, ConstantCoverage):
+            inside = coverage.inside[None]
+        else:
+            inside = coverage.of(np.arange(len(rows)))
+        cells = grid.cell_areas(), grid.tile_of_cell()
+        tile_bounds_of_rows(outer, inner, modes, rows, inside, cells, lower, upper)
+    return lower, upper
+
+
 def histogram_bounds(hist: Counts, bracket: Bracket, area: npt.NDArray[np.int64]) -> Bounds:
     """Bound counts by a histogram that is exact in space.
 
@@ -192,6 +227,19 @@ def _around(counts: Counts, bracket: Bracket, area: npt.NDArray[np.int64]) -> Bo
         return high, high
     low = at(bracket.start_inner) - at(bracket.stop_inner) if bracket.has_inner else zero
     return low, high
+
+
+def _columns(counts: Counts, bracket: Bracket, cells: int) -> tuple[Any, Any, Any]:
+    """Columns at both ends of the outer and of the inner range, and what stands for each."""
+    outer, outer_modes = _ends(counts, bracket, (bracket.start_outer, bracket.stop_outer), cells)
+    if bracket.exact:
+        inner, inner_modes = outer, (-1, -1)
+    elif bracket.has_inner:
+        within = bracket.start_inner, bracket.stop_inner
+        inner, inner_modes = _ends(counts, bracket, within, cells)
+    else:
+        inner, inner_modes = outer, (kernel.ALL, kernel.ALL)
+    return outer, inner, np.array([outer_modes, inner_modes], np.int64)
 
 
 def _ends(

@@ -91,6 +91,10 @@ class Region(ABC):
         """Pixels of each cell inside the region, for some masks: int32, shape ``(m, cells)``."""
         return self.coverage().of(rows)
 
+    def coverage_on(self, rows: Rows) -> Coverage:
+        """Pixels of each cell inside the region, on some masks alone, in their order."""
+        return self.take(rows).coverage()
+
     def cells(self) -> npt.NDArray[np.int32]:
         """Cells that hold pixels of the region in any mask: int32, ascending."""
         return self.coverage().cells
@@ -154,6 +158,10 @@ class BoxRegion(Region):
     def coverage(self) -> Coverage:
         """Pixels of each cell inside the region."""
         return self._coverage
+
+    def coverage_on(self, rows: Rows) -> Coverage:
+        """Pixels of each cell inside the region, on some masks alone, in their order."""
+        return self._coverage if self.constant else self.take(rows).coverage()
 
     def area(self) -> npt.NDArray[np.int64]:
         """Pixels of the region in each mask: int64, shape ``(N,)``."""
@@ -226,6 +234,10 @@ class BitmapRegion(Region):
 
     def coverage(self) -> Coverage:
         """Pixels of each cell inside the region."""
+        return self._coverage
+
+    def coverage_on(self, rows: Rows) -> Coverage:
+        """Pixels of each cell inside the region, on some masks alone, in their order."""
         return self._coverage
 
     @cached_property

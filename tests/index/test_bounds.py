@@ -14,6 +14,7 @@ from masksearch_ray.index.bounds import (
     cell_bounds,
     difference_histogram,
     histogram_bounds,
+    row_tile_bounds,
     sum_bounds,
     tile_bounds,
 )
@@ -93,6 +94,8 @@ def test_bounds_of_tiles_add_up(data: st.DataObject, block: Block) -> None:
     rows = np.array(data.draw(st.permutations(range(block.n))))
     low, high = cell_bounds(read, mark, grid, rows)
     lower, upper = tile_bounds(low, high, region.coverage_of(rows), grid)
+    again = row_tile_bounds(read, mark, grid, region.coverage_on(rows), rows)
+    assert (again[0] == lower).all() and (again[1] == upper).all()
     values = block.values()
     for tile in range(grid.tiles):
         x0, y0, x1, y1 = grid.tile_box(tile)
