@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -36,6 +37,7 @@ __all__ = ["Answers", "kind_of"]
 
 # Shared by all shards of a process; each request may read several ranges at once besides.
 _CROWD = Crowd(16)
+_STEP = 0.001  # seconds of answers from memory between two looks at whether to go on
 
 _KINDS = {
     Poll: "decide",
@@ -110,7 +112,7 @@ class Answers:
     def _one(self, wanted: Request, control: Watch) -> Any:
         match wanted:
             case Together(wanted=several):
-                return [self._in_turn(one, control) for one in several]
+                return self._in_turn(several, control)
             case Poll():
                 return control.threshold
             case SizeOf(wanted=one):
@@ -119,11 +121,15 @@ class Answers:
                 return self._tiles(wanted, in_turn)
         return self._of_segment(self._reader.segment(wanted.segment), wanted)
 
-    def _in_turn(self, wanted: Request, control: Watch) -> Any:
-        """Answer one of many, which together may take long: each is a step of its own."""
-        if self._crowd is None:
-            control.step()
-        return self._one(wanted, control)
+    def _in_turn(self, several: Sequence[Request], control: Watch) -> list[Any]:
+        """Answer several, which together may take long: each that does is a step of its own."""
+        found, began = list[Any](), 0.0
+        for one in several:
+            if self._crowd is None and time.perf_counter() - began > _STEP:
+                control.step()
+                began = time.perf_counter()
+            found.append(self._one(one, control))
+        return found
 
     def _of_segment(self, segment: SegmentReader, wanted: Any) -> Any:
         match wanted:
