@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from masksearch_ray.kernels.doubt import choose_half
+from masksearch_ray.kernels.doubt import add_doubt, add_totals, choose_half
 
 __all__ = ["Tally", "choose_tiles"]
 
@@ -16,7 +16,7 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(eq=False)
 class Tally:
-    """Bounds of one CP term on m rows or groups, tile by tile.
+    """Bounds of one CP term on m groups, tile by tile.
 
     Parameters
     ----------
@@ -36,16 +36,19 @@ class Tally:
         self.lower[rows, tiles] = counts
         self.upper[rows, tiles] = counts
 
-    def totals(self) -> tuple[Counts, Counts]:
-        """Bounds of the whole: two int64 ``(m,)``."""
-        lower = np.maximum(self.lower.sum(axis=1), self.floor)
-        upper = np.minimum(self.upper.sum(axis=1), self.ceiling)
-        return lower, upper
+    def totals(self, rows: Counts | None = None) -> tuple[Counts, Counts]:
+        """Bounds of the whole, of all rows or of some: two int64 ``(m,)``."""
+        at = np.arange(len(self.lower)) if rows is None else rows
+        lower, upper = np.zeros((2, len(at)), np.int64)
+        add_totals(self.lower, self.upper, at, lower, upper)
+        return np.maximum(lower, self.floor[at]), np.minimum(upper, self.ceiling[at])
 
-    def doubt(self) -> Counts:
+    def doubt(self, rows: Counts | None = None) -> Counts:
         """Width of each tile's bounds; 0 where the whole is known: int64 ``(m, tiles)``."""
-        lower, upper = self.totals()
-        return np.where((lower < upper)[:, None], self.upper - self.lower, 0)
+        at = np.arange(len(self.lower)) if rows is None else rows
+        doubt = np.zeros((len(at), self.lower.shape[1]), np.int64)
+        add_doubt(self.lower, self.upper, self.floor, self.ceiling, at, doubt)
+        return doubt
 
 
 def choose_tiles(doubt: Counts, pending: npt.NDArray[np.bool_]) -> tuple[Counts, Counts]:

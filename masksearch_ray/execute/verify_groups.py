@@ -11,7 +11,6 @@ from masksearch_ray.execute.interval import Bools
 from masksearch_ray.execute.members import Members
 from masksearch_ray.execute.search import Undecided
 from masksearch_ray.execute.tally import Tally, choose_tiles
-from masksearch_ray.kernels.doubt import add_doubt, add_totals
 from masksearch_ray.model.query import CountPixels
 from masksearch_ray.model.shard import Steps
 
@@ -58,29 +57,20 @@ def verify_groups(
             tally.settle(chosen, tiles, counts)
             lower, upper, _ = bounds[term]
             some = at[left]
-            lower[some], upper[some] = _totals(tally, left)
+            lower[some], upper[some] = tally.totals(left)
         left = left[undecided(at[left])]
 
 
 def _choose(tallies: Sequence[Tally], left: Index, *, one: bool) -> tuple[Index, Index]:
     """Tiles of some groups to read next.
 
-    A tile of every member is read, and the first often decides: it is read by itself. From then on
-    reading half of what is left at a time keeps the number of rounds logarithmic.
+    A tile of every member is read, and the first or the second often decides: these are read one by
+    one. From then on reading half of what is left keeps the number of rounds logarithmic.
     """
-    doubt = np.zeros((len(left), tallies[0].lower.shape[1]), np.int64)
-    for tally in tallies:
-        add_doubt(tally.lower, tally.upper, tally.floor, tally.ceiling, left, doubt)
+    doubt = sum((tally.doubt(left) for tally in tallies), np.zeros((), np.int64))
     if one:
         tiles = doubt.argmax(axis=1)
         some = np.flatnonzero(doubt[np.arange(len(left)), tiles])
         return left[some], tiles[some]
     chosen, tiles = choose_tiles(doubt, np.ones(len(left), np.bool_))
     return left[chosen], tiles
-
-
-def _totals(tally: Tally, rows: Index) -> tuple[Index, Index]:
-    """Bounds of the whole, of some rows."""
-    lower, upper = np.zeros((2, len(rows)), np.int64)
-    add_totals(tally.lower, tally.upper, rows, lower, upper)
-    return np.maximum(lower, tally.floor[rows]), np.minimum(upper, tally.ceiling[rows])

@@ -106,10 +106,8 @@ class Grid:
         return _cell_areas(self.height, self.width, self.cell)
 
     def tile_of_cell(self) -> npt.NDArray[np.int32]:
-        """Tile that holds each cell: int32, shape ``(cells,)``."""
-        rows = np.arange(self.cell_rows) // self.group
-        cols = np.arange(self.cell_cols) // self.group
-        return (rows[:, None] * self.tile_cols + cols[None, :]).ravel().astype(np.int32)
+        """Tile that holds each cell: int32, shape ``(cells,)``, read-only."""
+        return _tile_of_cell(self)
 
     def tile_shapes(self) -> npt.NDArray[np.int64]:
         """Height and width of every tile in pixels: int64, shape ``(tiles, 2)``, read-only."""
@@ -135,6 +133,15 @@ def _tile_shapes(height: int, width: int, tile: int) -> npt.NDArray[np.int64]:
     shapes = np.stack([np.repeat(down, len(across)), np.tile(across, len(down))], axis=1)
     shapes.flags.writeable = False
     return shapes
+
+
+@lru_cache(maxsize=256)
+def _tile_of_cell(grid: Grid) -> npt.NDArray[np.int32]:
+    rows = np.arange(grid.cell_rows) // grid.group
+    cols = np.arange(grid.cell_cols) // grid.group
+    tiles = (rows[:, None] * grid.tile_cols + cols[None, :]).ravel().astype(np.int32)
+    tiles.flags.writeable = False
+    return tiles
 
 
 def _spans(length: int, step: int) -> npt.NDArray[np.int64]:

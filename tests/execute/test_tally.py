@@ -58,6 +58,11 @@ def test_reading_tiles_leads_to_the_count_in_few_rounds(
         low, high = tally.totals()
         assert (low <= truth).all()
         assert (truth <= high).all()
+        some = np.flatnonzero(np.arange(m) % 2)
+        assert (tally.doubt(some) == tally.doubt()[some]).all()
+        assert all(
+            (a == b[some]).all() for a, b in zip(tally.totals(some), (low, high), strict=True)
+        )
         rows, tiles = choose_tiles(tally.doubt(), low < high)
         tally.settle(rows, tiles, counts[rows, tiles])
     low, high = tally.totals()
