@@ -31,8 +31,11 @@ __all__ = [
     "segment_to_json",
 ]
 
-FORMAT = 1
-"""Newest format that is written and read. The checksum and this number keep their meaning."""
+FORMAT = 2
+"""Newest format that is written and read; older ones are read, too.
+
+In format 1 no tile is packed. The checksum and this number keep their meaning.
+"""
 
 _INT64 = 1 << 63
 
@@ -82,7 +85,7 @@ def decode_manifest(data: bytes, object: str) -> Manifest:
             f"this one reads up to format {FORMAT}"
         )
     try:
-        if written != FORMAT:
+        if written not in range(1, FORMAT + 1):
             raise ValueError(f"format {written!r} is none")
         return _manifest(record)
     except (

@@ -1,8 +1,11 @@
-"""Tiles as bytes: predicted pixels in a zstd frame, then the frame's CRC32C."""
+"""Tiles as bytes: predicted pixels in a zstd frame, then the frame's CRC32C.
+
+Remainders of one byte a pixel may be packed as in `masksearch_ray.kernels.quads` before they are
+compressed. They are where the frame holds fewer bytes than there are pixels.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections.abc import Sequence
@@ -17,10 +20,13 @@ import pyarrow as pa
 import zstandard
 
 from masksearch_ray.kernels.predict import predict, restore_tiles
+from masksearch_ray.kernels.quads import pack_tiles, restore_packed
 
 __all__ = ["compressor", "crc32c", "decode_tiles", "decompress", "encode_tile", "encode_tiles"]
 
 _LEVEL = 3
+# Packed remainders repeat over long stretches only; short matches take long to decode.
+_PACKED_LEVEL, _PACKED_MATCH, _PACKED_SIZE = 1, 7, 1024
 _CRC_BYTES = 4
 # CRC32C of bytes that end with their own.
 _WHOLE = 0x48674BC7
@@ -42,15 +48,30 @@ def encode_tiles(mask: npt.NDArray[Any], boxes: npt.NDArray[np.int64]) -> list[b
     boxes : numpy.ndarray
         int64, shape ``(n, 4)``: x0, y0, x1, y1 of each tile, at least one.
     """
-    rests = predict(_sortable(mask), boxes)
-    sizes = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) * mask.dtype.itemsize
-    ends = np.cumsum(sizes).tolist()
-    parts: list[Any] = [rests.data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    # Together: threads that encode wait for each other once a mask, not once a tile.
-    found: Any = compressor(_LEVEL).multi_compress_to_buffer(parts)
-    frames = [found[i].tobytes() for i in range(len(found))]
+    contents = predict(_sortable(mask), boxes)
+    shapes = boxes[:, [3, 2]] - boxes[:, [1, 0]]
+    lengths = sizes = shapes.prod(axis=1) * mask.dtype.itemsize
+    if mask.dtype.itemsize == 1:
+        contents, lengths = pack_tiles(contents, shapes)
+    ends = np.cumsum(lengths).tolist()
+    parts = [contents.data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     checksum = google_crc32c.value
-    return [frame + checksum(frame).to_bytes(_CRC_BYTES, "little") for frame in frames]
+    return [
+        frame + checksum(frame).to_bytes(_CRC_BYTES, "little")
+        for frame in _compressed(parts, (lengths < sizes).tolist())
+    ]
+
+
+def _compressed(parts: Sequence[Any], packed: Sequence[bool]) -> list[bytes]:
+    frames = [b""] * len(parts)
+    for kind, work in ((False, compressor(_LEVEL)), (True, _packed_compressor())):
+        places = [place for place, of in enumerate(packed) if of == kind]
+        if places:
+            # Together: threads that encode wait for each other once a mask, not once a tile.
+            found: Any = work.multi_compress_to_buffer([parts[place] for place in places])
+            for i, place in enumerate(places):
+                frames[place] = found[i].tobytes()
+    return frames
 
 
 def encode_tile(pixels: npt.NDArray[Any]) -> bytes:
@@ -93,9 +114,20 @@ def decode_tiles(
 
     def decode(first: int) -> None:
         some = slice(first, first + each)
-        content = _contents(frames[some], sizes[some].prod(axis=1) * stored.itemsize)
+        content, lengths = _contents(frames[some], tile * tile * stored.itemsize)
         rests = np.frombuffer(content, np.uint8)
-        restore_tiles(rests, sizes[some], words[some], stored.kind == "f")
+        wrong = -1
+        if stored.itemsize == 1:
+            wrong = restore_packed(rests, lengths, sizes[some], words[some])
+        elif (unfit := lengths != sizes[some].prod(axis=1) * stored.itemsize).any():
+            wrong = int(unfit.argmax())
+        else:
+            restore_tiles(rests, sizes[some], words[some], stored.kind == "f")
+        if wrong >= 0:
+            height, width = sizes[first + wrong].tolist()
+            raise ValueError(
+                f"a compressed frame of {lengths[wrong]} bytes holds no tile of {width} x {height}"
+            )
 
     # As Arrow is told: workers that share a machine have one core each.
     threads = min(pa.cpu_count(), len(frames) // _FEWEST) or 1
@@ -128,15 +160,20 @@ def _checked(frames: Sequence[bytes]) -> list[Any]:
     return [frame[:-_CRC_BYTES] for frame in frames]
 
 
-def _contents(frames: Sequence[bytes], sizes: npt.NDArray[np.int64]) -> bytes:
-    """Contents of tiles of known sizes, one after the other."""
+def _contents(frames: Sequence[bytes], most: int) -> tuple[bytes, npt.NDArray[np.int64]]:
+    """Contents of tiles, one after the other, and how many bytes each has, `most` at most."""
     bodies = _checked(frames)
-    # Where one cannot be read, `decompress` says why.
-    with contextlib.suppress(zstandard.ZstdError):
-        known = sizes.astype(np.uint64).tobytes()
-        found: Any = _decompressor().multi_decompress_to_buffer(bodies, decompressed_sizes=known)
-        return b"".join(found[i] for i in range(len(found)))
-    return b"".join(map(decompress, bodies, sizes.tolist()))
+    try:
+        lengths = [zstandard.frame_content_size(body) for body in bodies]
+        if not 0 <= min(lengths) <= max(lengths) <= most:
+            raise ValueError(f"a compressed frame holds none or more than {most} bytes")
+        known = np.array(lengths)
+        found: Any = _decompressor().multi_decompress_to_buffer(
+            bodies, decompressed_sizes=known.astype(np.uint64).data
+        )
+    except zstandard.ZstdError as error:
+        raise ValueError(f"a compressed frame cannot be read: {error}") from error
+    return b"".join(found[i] for i in range(len(found))), known
 
 
 def decompress(frame: Any, size: int) -> bytes:
@@ -156,6 +193,17 @@ def compressor(level: int) -> zstandard.ZstdCompressor:
     if level not in kept:
         kept[level] = zstandard.ZstdCompressor(level=level)
     return kept[level]
+
+
+def _packed_compressor() -> zstandard.ZstdCompressor:
+    """Compressor of the calling thread for packed remainders."""
+    if not hasattr(_own, "packed"):
+        settings = zstandard.ZstdCompressionParameters.from_level(
+            _PACKED_LEVEL, source_size=_PACKED_SIZE, min_match=_PACKED_MATCH
+        )
+        _own.packed = zstandard.ZstdCompressor(compression_params=settings)
+    kept: zstandard.ZstdCompressor = _own.packed
+    return kept
 
 
 def _decompressor() -> zstandard.ZstdDecompressor:

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["predict", "restore_tiles"]
+__all__ = ["predict", "restore_bytes", "restore_tiles", "restore_words"]
 
 # Every other byte of a word, and a word that holds a number four times.
 _EVEN = np.uint64(0x00FF00FF00FF00FF)
@@ -80,21 +80,23 @@ def restore_tiles(
 
 @numba.njit(cache=True, nogil=True)
 def _predict_bytes(mask: Any, boxes: Any, rests: Any) -> None:
-    at = 0
+    at, steps = 0, np.zeros(mask.shape[1] + 1, np.uint8)
     for i in range(len(boxes)):
         x0, y0, x1, y1 = boxes[i]
+        # Loops over all of a row, without a rest that is not done many at once.
+        left, here = steps[: x1 - x0], steps[1 : x1 - x0 + 1]
         for y in range(y0, y1):
             row, out = mask[y, x0:x1], rests[at : at + x1 - x0]
             at += x1 - x0
             if y == y0:
-                for x in range(1, len(row)):
-                    out[x] = row[x] - row[x - 1]
-                out[0] = row[0]
+                for x in range(len(here)):
+                    here[x] = row[x]
             else:
                 above = mask[y - 1, x0:x1]
-                for x in range(1, len(row)):
-                    out[x] = row[x] - row[x - 1] - above[x] + above[x - 1]
-                out[0] = row[0] - above[0]
+                for x in range(len(here)):
+                    here[x] = row[x] - above[x]
+            for x in range(len(out)):
+                out[x] = here[x] - left[x]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -121,35 +123,74 @@ def _predict_planes(mask: Any, boxes: Any, rests: Any) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _restore_words(rests: Any, shapes: Any, tiles: Any) -> None:
-    """Restore bytes, eight at a time; sums are kept in every other byte, so that none carries."""
-    odds, evens = np.empty(tiles.shape[2], np.uint64), np.empty(tiles.shape[2], np.uint64)
-    at = 0
+    sums, at = np.empty((2, tiles.shape[2]), np.uint64), 0
     for i in range(len(tiles)):
-        odds[:], evens[:] = 0, 0
-        for y in range(shapes[i, 0]):
-            left = np.uint64(0)
-            for x in range(shapes[i, 1] // 8):
-                word = rests[at]
-                at += 1
-                odd = (word >> _BYTE) & _EVEN
-                # The product's parts are sums over the pairs of bytes up to each.
-                through = ((word & _EVEN) + odd + left) * _FOUR_TIMES
-                left = (through >> _HIGHEST) & _BYTES
-                evens[x] = (evens[x] + through - odd) & _EVEN
-                odds[x] = (odds[x] + through) & _EVEN
-                tiles[i, y, x] = evens[x] | (odds[x] << _BYTE)
+        end = at + shapes[i, 0] * (shapes[i, 1] // 8)
+        restore_words(rests[at:end], shapes[i, 0], shapes[i, 1] // 8, tiles[i], sums)
+        at = end
 
 
 @numba.njit(cache=True, nogil=True)
 def _restore_bytes(rests: Any, shapes: Any, tiles: Any) -> None:
     at = 0
     for i in range(len(tiles)):
-        for y in range(shapes[i, 0]):
-            left = np.uint8(0)
-            for x in range(shapes[i, 1]):
-                left = np.uint8(left + rests[at])
-                at += 1
-                tiles[i, y, x] = left + tiles[i, y - 1, x] if y else left
+        end = at + shapes[i, 0] * shapes[i, 1]
+        restore_bytes(rests[at:end], shapes[i, 0], shapes[i, 1], tiles[i])
+        at = end
+
+
+@numba.njit(cache=True, nogil=True)
+def restore_words(rests: Any, height: int, width: int, tile: Any, sums: Any) -> None:
+    """Restore bytes of a tile, eight at a time; for use in other kernels.
+
+    Sums are kept in every other byte, so that none carries.
+
+    Parameters
+    ----------
+    rests : numpy.ndarray
+        uint64, shape ``(height * width,)``: remainders, eight bytes a word, lowest first.
+    height, width : int
+        Of the tile, in words.
+    tile : numpy.ndarray
+        uint64, written to.
+    sums : numpy.ndarray
+        uint64, shape ``(2, most)``: room for the sums of a row.
+    """
+    odds, evens = sums[0, :width], sums[1, :width]
+    odds[:], evens[:] = 0, 0
+    for y in range(height):
+        left = np.uint64(0)
+        row, out = rests[y * width : (y + 1) * width], tile[y, :width]
+        for x in range(width):
+            word = row[x]
+            odd = (word >> _BYTE) & _EVEN
+            # The product's parts are sums over the pairs of bytes up to each.
+            through = ((word & _EVEN) + odd + left) * _FOUR_TIMES
+            left = (through >> _HIGHEST) & _BYTES
+            evens[x] = (evens[x] + through - odd) & _EVEN
+            odds[x] = (odds[x] + through) & _EVEN
+            out[x] = evens[x] | (odds[x] << _BYTE)
+
+
+@numba.njit(cache=True, nogil=True)
+def restore_bytes(rests: Any, height: int, width: int, tile: Any) -> None:
+    """Restore bytes of a tile of any width; for use in other kernels.
+
+    Parameters
+    ----------
+    rests : numpy.ndarray
+        uint8, shape ``(height * width,)``.
+    height, width : int
+    tile : numpy.ndarray
+        uint8, written to.
+    """
+    at = 0
+    for y in range(height):
+        left = np.uint8(0)
+        for x in range(width):
+            left = np.uint8(left + rests[at])
+            at += 1
+            tile[y, x] = left + tile[y - 1, x] if y else left
 
 
 @numba.njit(cache=True, nogil=True)

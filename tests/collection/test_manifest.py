@@ -217,9 +217,16 @@ def test_a_segment_named_twice_is_no_manifest() -> None:
         decode_manifest(seal(record), "here")
 
 
+def test_an_older_format_is_read() -> None:
+    record = one()
+    assert record["format"] == FORMAT
+    older = decode_manifest(seal({**record, "format": 1}), "here")
+    assert older == decode_manifest(seal(record), "here")
+
+
 def test_a_newer_format_is_told_from_damage() -> None:
     record = {"format": FORMAT + 1, "whatever": "it holds"}
-    with pytest.raises(CollectionError, match="format 2 by a newer version"):
+    with pytest.raises(CollectionError, match=f"format {FORMAT + 1} by a newer version"):
         decode_manifest(seal(record), "here")
     broken = seal(record).replace(b"whatever", b"whenever")
     with pytest.raises(DamagedError, match="checksum"):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
 
-from masksearch_ray.collection import append, open_manifest
+from masksearch_ray.collection import append, manifest_json, open_manifest
 from masksearch_ray.collection.manifest import SegmentSizes
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.errors import InputError
+from masksearch_ray.index import tilecodec
 from masksearch_ray.model.grid import grid_for
 from masksearch_ray.storage import CountingStorage
 from tests.collection.helpers import empty, mixed_masks, random_masks, reader, same
@@ -36,6 +38,27 @@ def test_only_what_is_asked_for_is_read() -> None:
     assert counting.bytes_read - len(storage.get("manifests/00000000000000000002.json")) == (
         tiles.bytes
     )
+
+
+def test_a_collection_of_the_first_format_is_read_and_added_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def not_packed(rests: Any, shapes: Any) -> tuple[Any, Any]:
+        return rests, shapes.prod(axis=1)
+
+    masks = list(random_masks(40, 200, 300, seed=3)) + mixed_masks(20)
+    with monkeypatch.context() as older:
+        older.setattr(tilecodec, "pack_tiles", not_packed)
+        older.setattr(manifest_json, "FORMAT", 1)
+        storage = empty()
+        append(storage, masks)
+        assert b'"format":1' in storage.get("manifests/00000000000000000002.json")
+    append(storage, masks)
+    assert b'"format":2' in storage.get("manifests/00000000000000000003.json")
+    first, second = open_manifest(storage).segments
+    assert second.sizes.pixels < first.sizes.pixels
+    for at in range(2):
+        assert same(reader(storage).segment(at).masks(range(60)), masks)
 
 
 def test_a_doubtful_row_costs_one_small_read_then_its_tiles() -> None:

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from masksearch_ray.index.tilecodec import crc32c, decode_tiles, encode_tile
+from masksearch_ray.kernels.predict import predict
 from masksearch_ray.model.values import DTYPES
 
 
@@ -42,6 +44,55 @@ def test_smooth_tiles_become_small(dtype: str) -> None:
     scale = {"uint8": 255, "uint16": 65535}.get(dtype, 1)
     tile = smooth > 0.5 if dtype == "bool" else (smooth * scale).astype(dtype)
     assert len(encode_tile(tile)) < 0.9 * len(encode_tile(np.random.default_rng(0).permuted(tile)))
+
+
+def sealed(content: bytes) -> bytes:
+    """A tile that holds some content."""
+    frame = zstandard.ZstdCompressor(level=3).compress(content)
+    return frame + crc32c(frame).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 16), (5, 9), (1, 3), (64, 64)])
+def test_packed_tiles_lie_beside_others_and_those_of_older_collections(
+    height: int, width: int
+) -> None:
+    shape, rng = (height, width), np.random.default_rng(height)
+    # Without a step, small steps, some and many larger ones.
+    smooth = [np.zeros(shape), np.add.outer(np.arange(height), np.arange(width)) // 3]
+    few = np.where(rng.random(shape) < 0.1, 200, smooth[1])
+    tiles = [tile.astype(np.uint8) for tile in (*smooth, few, rng.integers(0, 256, shape))]
+    older = [sealed(predict(tile, np.array([[0, 0, width, height]])).tobytes()) for tile in tiles]
+    frames = [*map(encode_tile, tiles), *older]
+    side = max(shape)
+    decoded = decode_tiles(frames, [shape] * len(frames), "uint8", side)
+    for found, tile in zip(decoded, tiles * 2, strict=True):
+        assert (found[:height, :width] == tile).all()
+
+
+@pytest.mark.parametrize("width", [8, 9])
+def test_a_packed_tile_says_how_many_others_it_has(width: int) -> None:
+    quads = bytearray(2 * width)
+    quads[3] = 0b10  # the fourth of the first row
+    expected = np.zeros((8, width), np.uint8)
+    expected[:, 3:] = 77
+    shapes = [(8, width)]
+    found = decode_tiles([sealed(bytes(quads) + b"M")], shapes, "uint8", width)
+    assert (found[0, :8] == expected).all()
+    quads[3] = 0b10 << 6
+    for content in (quads, quads + b"MM", quads[:-1], bytes(8 * width + 1)):
+        with pytest.raises(ValueError, match="a compressed frame"):
+            decode_tiles([sealed(bytes(content))], shapes, "uint8", width)
+    # One of a row that the tile does not have.
+    quads = bytearray(2 * width)
+    quads[width] = 0b10 << 6
+    with pytest.raises(ValueError, match="a compressed frame"):
+        decode_tiles([sealed(bytes(quads) + b"M")], [(7, width)], "uint8", width)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_wider_pixels_are_never_packed(dtype: str) -> None:
+    with pytest.raises(ValueError, match="a compressed frame of 16 bytes"):
+        decode_tiles([sealed(bytes(16))], [(8, 8)], dtype, 8)
 
 
 def test_a_view_of_a_mask_can_be_encoded() -> None:
@@ -92,7 +143,7 @@ def test_one_bad_tile_among_many_is_noticed(place: int) -> None:
     no_frame = b"no frame"
     for wrong, text in (
         (frames[place][:-1], "the checksum of a tile is wrong"),
-        (other, "a compressed frame holds 56 bytes, not 64"),
+        (other, "a compressed frame of 14 bytes holds no tile of 8 x 8"),
         (encode_tile(np.zeros((9, 8), np.uint8)), "a compressed frame"),
         (no_frame + crc32c(no_frame).to_bytes(4, "little"), "a compressed frame cannot be read"),
     ):
