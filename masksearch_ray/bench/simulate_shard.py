@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from masksearch_ray.execute import aggregate as scalar
 from masksearch_ray.execute.columns import arrow_of
+from masksearch_ray.execute.contest import Contest, Guide
 from masksearch_ray.execute.evaluate import evaluate
 from masksearch_ray.execute.grouping import group
 from masksearch_ray.execute.interval import Interval
@@ -26,15 +27,15 @@ from masksearch_ray.execute.partials import (
     GroupStates,
     MemberRefs,
     Offer,
-    Offered,
     Partial,
     Ranked,
     RowsFound,
     ShardStats,
     Top,
 )
-from masksearch_ray.execute.search import Ranking, Undecided, offer, top
+from masksearch_ray.execute.search import Ranking, Undecided
 from masksearch_ray.execute.shard import aggregates_of
+from masksearch_ray.execute.topk import fight_out
 from masksearch_ray.model.query import Column, CountPixels, Expr, Key, Output, Query
 from masksearch_ray.model.shard import Steps
 from masksearch_ray.runtime.types import ShardTask
@@ -128,7 +129,9 @@ class _Items:
     def load(self, exprs: Iterable[Expr | None]) -> Steps[None]:
         yield from ()
 
-    def refine(self, items: Index, exprs: Sequence[Expr], undecided: Undecided) -> Steps[None]:
+    def refine(
+        self, items: Index, exprs: Sequence[Expr], undecided: Undecided, *, whole: bool = False
+    ) -> Steps[None]:
         self.known[items] = True
         yield from ()
 
@@ -175,9 +178,9 @@ class SimulatedShard:
             case Filter():
                 yield from self._filter(query, task.members)
             case Offer(k):
-                yield Offered(offer(self._rows(query), _ranking(query), k))
-            case Top(k, known):
-                yield self._top(query, k, threshold or known)
+                yield Contest(self._rows(query), _ranking(query), k).offered()
+            case Top(k, known, fetch):
+                yield from self._top(query, k, Guide(threshold or known), fetch)
             case Fetch(items):
                 yield _found(self._rows(query), np.sort(items))
             case BoundGroups():
@@ -200,17 +203,18 @@ class SimulatedShard:
         for start in range(0, len(at), _BATCH):
             yield _found(items, at[start : start + _BATCH])
 
-    def _top(self, query: Query, k: int, threshold: Threshold | None) -> Ranked:
-        items = self._rows(query)
-        steps = top(items, _ranking(query), k)
-        answer: Any = None
-        while True:
-            try:
-                steps.send(answer)
-            except StopIteration as ended:
-                found, places = ended.value
-                return Ranked(found, places)
-            answer = threshold  # the only thing that is asked for
+    def _top(self, query: Query, k: int, guide: Guide, fetch: bool) -> Iterator[Partial]:
+        items, ranking = self._rows(query), _ranking(query)
+        contest = Contest(items, ranking, k)
+        steps = fight_out(items, ranking, contest)
+        with contextlib.suppress(StopIteration):
+            next(steps)
+            while True:
+                steps.send(guide)  # the only thing that is asked for
+        found, places = contest.first()
+        yield Ranked(found, places)
+        if fetch:
+            yield _found(items, np.sort(found))
 
     def _members(self) -> MemberRefs:
         at = np.arange(self.chosen)

@@ -175,12 +175,16 @@ class Cohort:
         tile = max(v.grid.tile**2 * np.dtype(v.shape.dtype).itemsize for v in views)
         return max(_FEWEST, min(_VERIFIED, _TILE_BYTES // tile))
 
-    def refine(self, items: Index, exprs: Sequence[Expr], undecided: Undecided) -> Steps[None]:
+    def refine(
+        self, items: Index, exprs: Sequence[Expr], undecided: Undecided, *, whole: bool = False
+    ) -> Steps[None]:
         """Read tiles of members until none of the groups is undecided."""
         nodes = [node for expr in exprs for node in group_leaves(expr)]
         terms = list(dict.fromkeys(n for n in nodes if isinstance(n, CountPixels)))
         for at in self._chunks(items, self._together(items)):
-            yield from verify_groups(self.members, self._bounds, at, terms, undecided)
+            yield from verify_groups(
+                self.members, self._bounds, at, terms, undecided, whole=whole
+            )
         arguments = [
             n.argument for n in nodes if isinstance(n, Aggregate) and n.argument is not None
         ]

@@ -71,14 +71,20 @@ def _rows(_: Stage, query: Query, held: Sequence[Answer]) -> RowsFound:
 
 def _offered(stage: Stage, _: Query, held: Sequence[Answer]) -> Offered:
     assert isinstance(stage, Offer)
-    leaders = Leaders(stage.k)
+    sure, hopes = Leaders(stage.k), Leaders(stage.k)
     for _shard, part in held:
-        leaders.add(part.places)
-    return Offered(held[0][1].places if leaders.places is None else leaders.places)
+        sure.add(part.places)
+        hopes.add(part.hopes)
+    first: Offered = held[0][1]
+    return Offered(
+        first.places if sure.places is None else sure.places,
+        first.hopes if hopes.places is None else hopes.places,
+        tuple(sorted(owner for shard, part in held for owner in part.owners(shard))),
+    )
 
 
 def _ranked(stage: Stage, _: Query, held: Sequence[Answer]) -> Ranked:
-    assert isinstance(stage, Top)
+    assert isinstance(stage, Offer | Top)
     leaders = Leaders(stage.k)
     for shard, part in held:
         leaders.add(part.places, part.items, part.owners(shard))

@@ -11,13 +11,14 @@ import pyarrow as pa
 
 from masksearch_ray.execute import aggregate as scalar
 from masksearch_ray.execute.columns import arrow_of
+from masksearch_ray.execute.contest import Contest
 from masksearch_ray.execute.evaluate import evaluate
 from masksearch_ray.execute.grouping import group
 from masksearch_ray.execute.interval import Interval
 from masksearch_ray.execute.leaders import Leaders
-from masksearch_ray.execute.ordering import Places, optimistic
+from masksearch_ray.execute.ordering import Places
 from masksearch_ray.execute.partials import GroupStates, MemberRefs, RowsFound
-from masksearch_ray.execute.search import Ranking, survey
+from masksearch_ray.execute.search import Ranking
 from masksearch_ray.execute.shard import aggregates_of
 from masksearch_ray.model.query import (
     Aggregate,
@@ -254,12 +255,12 @@ class GroupTable:
         """Groups that can be in the answer and are not yet exact, the most promising first."""
         query = self.query
         k = None if query.limit is None or query.distinct else query.limit + query.offset
-        alive, _, _ = survey(self, self._ranking, k, np.arange(self.n), None)
-        doubt = np.zeros(len(alive), np.bool_)
+        contest = Contest(self, self._ranking, k)
+        doubt = np.zeros(len(contest.at), np.bool_)
         for expr in [*self._ranking.exprs, *(o.expr for o in query.outputs)]:
-            doubt |= ~self.evaluate(expr, alive).exact
-        doubtful = alive[doubt]
-        return doubtful[optimistic(self._ranking.keys(self, doubtful)).argsort()]
+            doubt |= ~self.evaluate(expr, contest.at).exact
+        doubtful = np.flatnonzero(doubt)
+        return contest.at[doubtful[contest.early.take(doubtful).argsort()]]
 
     def take_keys(self, at: Index) -> tuple[Interval, ...]:
         """Keys of some groups."""

@@ -91,6 +91,11 @@ class Places:
             tuple(Component(c.rank[index], c.value[index], c.descending) for c in self.components)
         )
 
+    def put(self, index: Array, places: Places) -> None:
+        """Set some of the places, in place."""
+        for held, new in zip(self.components, places.components, strict=True):
+            held.rank[index], held.value[index] = new.rank, new.value
+
     def argsort(self) -> npt.NDArray[np.int64]:
         """Positions from first to last."""
         keys: list[Array] = []

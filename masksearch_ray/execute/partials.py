@@ -50,9 +50,14 @@ class Filter:
 
 @dataclass(frozen=True, eq=False)
 class Offer:
-    """Answer with the latest places of the k items certain to rank first."""
+    """Answer with how early items may be and are certain to be: as `Offered`.
+
+    A shard of which no item is in doubt answers with its first k at once, as to `Top`. With
+    `fetch` it does so if it can add the select list on them without reading anything.
+    """
 
     k: int
+    fetch: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +65,7 @@ class Top:
     """Answer with the k first items, given the threshold of all shards.
 
     With `fetch` also with the select list on them, those known to be none of the first k left out.
+    On the way a shard tells now and then how early its items may be: as `Offered`.
     """
 
     k: int
@@ -121,9 +127,25 @@ class RowsFound:
 
 @dataclass(frozen=True, eq=False)
 class Offered:
-    """Answer to `Offer`."""
+    """Answer to `Offer`.
+
+    Parameters
+    ----------
+    places : Places
+        The latest that the k items certain to rank first can have.
+    hopes : Places
+        The earliest that the k most promising items can have.
+    shards : tuple of int
+        Whose they are, where answers of several shards were combined.
+    """
 
     places: Places
+    hopes: Places
+    shards: tuple[int, ...] = ()
+
+    def owners(self, shard: int) -> tuple[int, ...]:
+        """Shards that they speak for, given the one that answered."""
+        return self.shards or (shard,)
 
 
 @dataclass(frozen=True, eq=False)

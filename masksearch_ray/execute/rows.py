@@ -299,9 +299,11 @@ class Rows:
         )
         return sum_bounds(counts, marks, view.grid, region.coverage(), view.rows)
 
-    def refine(self, items: Index, exprs: Sequence[Expr], undecided: Undecided) -> Steps[None]:
+    def refine(
+        self, items: Index, exprs: Sequence[Expr], undecided: Undecided, *, whole: bool = False
+    ) -> Steps[None]:
         """Read tiles of rows until none is undecided; see `masksearch_ray.execute.verify`."""
-        yield from verify(self, items, exprs, undecided)
+        yield from verify(self, items, exprs, undecided, whole=whole)
 
     def term(self, term: CountPixels) -> TermBounds:
         """Bounds of a loaded CP term."""

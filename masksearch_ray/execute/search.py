@@ -1,4 +1,4 @@
-"""Filter and exact top-k over items, whatever the items are: rows, or groups of rows.
+"""Items and what is asked of them, whatever they are: rows, or groups of rows.
 
 Items give sound intervals for any expression and can tighten them by reading tiles; what follows
 is the same for both. See docs/architecture.md and He et al., "MaskSearch: Querying Image Masks at
@@ -16,34 +16,22 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from masksearch_ray.execute.interval import Bools, Interval
-from masksearch_ray.execute.ordering import (
-    Places,
-    Threshold,
-    ascending,
-    optimistic,
-    pessimistic,
-)
+from masksearch_ray.execute.ordering import ascending
 from masksearch_ray.model.query import Expr, Output, SortKey
-from masksearch_ray.model.shard import Poll, Steps
+from masksearch_ray.model.shard import Steps
 
 __all__ = [
     "Items",
     "Ranked",
     "Ranking",
     "Undecided",
-    "offer",
     "settle",
     "settle_values",
-    "survey",
-    "top",
 ]
 
 Index = npt.NDArray[np.int64]
 Undecided = Callable[[Index], Bools]
 """Which of some items are still in doubt, given the bounds so far."""
-
-_FIRST_BATCH = 8  # small, as every row of it is read whatever the others turn out to be
-_GROWTH = 2  # a batch holds so many times fewer rows than all before it
 
 
 class Ranked(Protocol):
@@ -66,8 +54,13 @@ class Items(Ranked, Protocol):
     def load(self, exprs: Iterable[Expr | None]) -> Steps[None]:
         """Read what expressions need for their first bounds."""
 
-    def refine(self, items: Index, exprs: Sequence[Expr], undecided: Undecided) -> Steps[None]:
-        """Read tiles until `undecided` holds for none of the items (ascending)."""
+    def refine(
+        self, items: Index, exprs: Sequence[Expr], undecided: Undecided, *, whole: bool = False
+    ) -> Steps[None]:
+        """Read tiles until `undecided` holds for none of the items (ascending).
+
+        With `whole` all tiles in doubt at once: the items are to be exact in any case.
+        """
 
     def table(self, outputs: Sequence[Output], items: Index) -> Steps[pa.Table]:
         """The select list on items of which all outputs are exact."""
@@ -131,80 +124,4 @@ def settle_values(items: Items, exprs: Sequence[Expr], at: Index) -> Steps[None]
             doubt |= ~items.evaluate(expr, some).exact
         return doubt
 
-    yield from items.refine(at[undecided(at)], exprs, undecided)
-
-
-def offer(items: Items, ranking: Ranking, k: int) -> Places:
-    """Latest places of the k items that are certain to rank first: what may raise the threshold."""
-    at = np.arange(items.n)
-    surely, _ = ranking.passing(items, at)
-    places = pessimistic(ranking.keys(items, at[surely]))
-    return places.take(places.first(k))
-
-
-def top(items: Items, ranking: Ranking, k: int) -> Steps[tuple[Index, Places]]:
-    """The k first items, exact; verifies only what can still reach the threshold.
-
-    The best optimistic places are verified first, in growing batches; after each the threshold
-    may have risen, here or (by `Poll`) on other shards. An item is pruned only if even its
-    optimistic place lies strictly after the threshold.
-
-    Returns
-    -------
-    items, places
-        In order.
-    """
-    at = np.arange(items.n)
-    done = 0
-    while True:
-        elsewhere = yield Poll()
-        at, doubtful, threshold = survey(items, ranking, k, at, elsewhere)
-        if not len(doubtful):
-            break
-        batch = max(_FIRST_BATCH, done // _GROWTH)
-        best = optimistic(ranking.keys(items, doubtful)).first(batch)
-        chosen = np.sort(doubtful[best])
-
-        def undecided(some: Index, threshold: Threshold | None = threshold) -> Bools:
-            return _in_doubt(items, ranking, some, threshold)[1]
-
-        yield from items.refine(chosen, ranking.exprs, undecided)
-        done += len(chosen)
-    places = pessimistic(ranking.keys(items, at))
-    first = places.first(k)
-    return at[first], places.take(first)
-
-
-def survey(
-    items: Ranked, ranking: Ranking, k: int | None, at: Index, elsewhere: Threshold | None
-) -> tuple[Index, Index, Threshold | None]:
-    """Candidates left among `at`, those in doubt, and the threshold.
-
-    Without `k` every item that possibly passes is a candidate.
-    """
-    threshold = elsewhere
-    surely, _ = ranking.passing(items, at)
-    sure = pessimistic(ranking.keys(items, at[surely]))
-    if k and len(sure) >= k:
-        kth = sure.take(sure.first(k)[-1:])
-        if threshold is None or kth.reach(threshold)[0]:
-            threshold = kth.at(0)
-    alive, doubt = _in_doubt(items, ranking, at, threshold)
-    if k == 0:
-        alive[:] = doubt[:] = False
-    return at[alive], at[doubt], threshold
-
-
-def _in_doubt(
-    items: Ranked, ranking: Ranking, at: Index, threshold: Threshold | None
-) -> tuple[Bools, Bools]:
-    """Which items can still be among the first, and which of them are not yet exact."""
-    surely, possibly = ranking.passing(items, at)
-    keys = ranking.keys(items, at)
-    alive = possibly.copy()
-    if threshold is not None:
-        alive &= optimistic(keys).reach(threshold)
-    exact = surely.copy()
-    for held, _, _ in keys:
-        exact &= held.exact
-    return alive, alive & ~exact
+    yield from items.refine(at[undecided(at)], exprs, undecided, whole=True)

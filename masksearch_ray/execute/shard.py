@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from masksearch_ray.execute import aggregate as scalar
 from masksearch_ray.execute.cohort import Cohort, group_leaves
+from masksearch_ray.execute.contest import Contest, Guide
 from masksearch_ray.execute.forecast import foresee
 from masksearch_ray.execute.grouping import group
 from masksearch_ray.execute.interval import Bools, Interval
@@ -27,7 +28,6 @@ from masksearch_ray.execute.partials import (
     GroupStates,
     MemberRefs,
     Offer,
-    Offered,
     Ranked,
     RefineGroups,
     RowsFound,
@@ -36,7 +36,8 @@ from masksearch_ray.execute.partials import (
     Top,
 )
 from masksearch_ray.execute.rows import MASK_ID, Rows
-from masksearch_ray.execute.search import Items, Ranking, offer, settle, settle_values, top
+from masksearch_ray.execute.search import Items, Ranking, settle, settle_values
+from masksearch_ray.execute.topk import fight_out
 from masksearch_ray.model.query import (
     Aggregate,
     Area,
@@ -51,7 +52,7 @@ from masksearch_ray.model.query import (
 )
 from masksearch_ray.model.shard import Poll, Request, SegmentView, Steps
 
-__all__ = ["ShardQuery", "aggregates_of", "conjuncts", "mask_terms"]
+__all__ = ["ShardQuery", "aggregates_of", "at_hand", "conjuncts", "mask_terms"]
 
 Index = npt.NDArray[np.int64]
 Run = Generator[Request | Emit, Any, None]
@@ -96,6 +97,17 @@ def aggregates_of(query: Query) -> tuple[Aggregate, ...]:
     return tuple(dict.fromkeys(n for n in nodes if isinstance(n, Aggregate)))
 
 
+def at_hand(query: Query) -> bool:
+    """Whether the select list is known of whatever was ranked, with nothing more to be read."""
+    known = {MASK_ID, *(key.expr for key in query.order_by)}
+    # What is ranked by a column of the metadata was read as a value, not as it is stored.
+    return all(
+        output.expr == MASK_ID or (output.expr in known and not isinstance(output.expr, Column))
+        for output in query.outputs
+        if not isinstance(output.expr, Key)
+    )
+
+
 class ShardQuery:
     """State of one query on one shard, kept between its stages.
 
@@ -124,6 +136,7 @@ class ShardQuery:
         self.use_index = use_index
         self.rows: Rows | None = None
         self.items: Items | None = None
+        self._contest: Contest | None = None
         self._total = self._selected = self._tiles = 0
         self._before = 0  # rows given that were verified already
         self._where_settled = members is not None
@@ -134,9 +147,8 @@ class ShardQuery:
         match stage:
             case Filter():
                 yield from self._filter()
-            case Offer(k):
-                items = yield from self._items()
-                yield Emit(Offered(offer(items, self._ranking, k)))
+            case Offer(k, fetch):
+                yield from self._offer(k, fetch)
             case Top(k, _, fetch):
                 yield from self._top(k, fetch)
             case Fetch(items=at):
@@ -262,14 +274,29 @@ class ShardQuery:
                 if passed.any():
                     yield from self._emit(items, some[passed])
 
-    def _top(self, k: int, fetch: bool) -> Run:
+    def _race(self, k: int) -> Steps[Contest]:
+        """Candidates for the first k, by first bounds or as far as they were verified."""
         items = yield from self._items()
-        found, places = yield from top(items, self._ranking, k)
+        if self._contest is None or self._contest.k != k:
+            self._contest = Contest(items, self._ranking, k)
+        return self._contest
+
+    def _offer(self, k: int, fetch: bool) -> Run:
+        contest = yield from self._race(k)
+        if contest.doubt.any() or (fetch and not at_hand(self.query)):
+            yield Emit(contest.offered())
+        else:
+            yield from self._top(k, fetch)
+
+    def _top(self, k: int, fetch: bool) -> Run:
+        items, contest = (yield from self._items()), (yield from self._race(k))
+        yield from fight_out(items, self._ranking, contest)
+        found, places = contest.first()
         yield Emit(Ranked(found, places))
         if fetch and len(found):
-            threshold = yield Poll()
-            if threshold is not None:
-                found = found[places.reach(threshold)]
+            guide: Guide = yield Poll()
+            if guide.threshold is not None:
+                found = found[places.reach(guide.threshold)]
             yield from self._emit(items, np.sort(found))
 
     def _emit(self, items: Items, at: Index) -> Run:

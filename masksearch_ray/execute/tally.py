@@ -51,7 +51,9 @@ class Tally:
         return doubt
 
 
-def choose_tiles(doubt: Counts, pending: npt.NDArray[np.bool_]) -> tuple[Counts, Counts]:
+def choose_tiles(
+    doubt: Counts, pending: npt.NDArray[np.bool_], *, whole: bool = False
+) -> tuple[Counts, Counts]:
     """Tiles to read next: for each pending row the most doubtful that hold half of its doubt.
 
     Reading half of what is left at a time keeps the number of rounds logarithmic, and most rows
@@ -63,13 +65,18 @@ def choose_tiles(doubt: Counts, pending: npt.NDArray[np.bool_]) -> tuple[Counts,
         int64 ``(m, tiles)``.
     pending : numpy.ndarray
         bool ``(m,)``.
+    whole : bool
+        Take all that are in doubt: the rows are to be exact in any case.
 
     Returns
     -------
     rows, tiles : numpy.ndarray
         int64 ``(n,)`` each, ordered by row, then tile.
     """
-    chosen = np.zeros(doubt.shape, np.bool_)
-    choose_half(doubt, pending, chosen)
+    if whole:
+        chosen = (doubt > 0) & pending[:, None]
+    else:
+        chosen = np.zeros(doubt.shape, np.bool_)
+        choose_half(doubt, pending, chosen)
     rows, tiles = np.nonzero(chosen)
     return rows, tiles

@@ -30,7 +30,14 @@ Index = npt.NDArray[np.int64]
 _CHUNK = 512  # rows verified at a time: their tiles take a few MB
 
 
-def verify(rows: Rows, items: Index, exprs: Sequence[Expr], undecided: Undecided) -> Steps[None]:
+def verify(
+    rows: Rows,
+    items: Index,
+    exprs: Sequence[Expr],
+    undecided: Undecided,
+    *,
+    whole: bool = False,
+) -> Steps[None]:
     """Read tiles of rows until none is undecided.
 
     Parameters
@@ -42,10 +49,12 @@ def verify(rows: Rows, items: Index, exprs: Sequence[Expr], undecided: Undecided
     exprs : sequence of Expr
         Expressions of which the CP terms are to be tightened.
     undecided : callable
+    whole : bool
+        Rows are to be exact in any case: all their tiles in doubt are read at once.
     """
     terms = _terms_of(exprs)
     for some in _chunks(rows, items):
-        yield from _verify_some(rows, some, terms, undecided)
+        yield from _verify_some(rows, some, terms, undecided, whole=whole)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +137,13 @@ class _Terms:
         for number in range(len(terms)):
             self._settle(number, none, none, none)
 
-    def next_tiles(self, pending: Bools) -> tuple[Index, Index]:
+    def next_tiles(self, pending: Bools, *, whole: bool) -> tuple[Index, Index]:
         """Rows, and a tile of each, to be read next; ordered by row, then tile."""
         found: tuple[Index, Index]
+        if whole:
+            open_ = (self._low < self._high) & pending
+            found = np.nonzero(((self._lower < self._upper) & open_[:, :, None]).any(axis=0))
+            return found
         found = next_tiles(self._lower, self._upper, self._low, self._high, pending)
         return found
 
@@ -155,6 +168,8 @@ def _verify_some(
     some: tuple[Index, list[_Piece]],
     terms: Sequence[CountPixels],
     undecided: Undecided,
+    *,
+    whole: bool,
 ) -> Steps[None]:
     items, pieces = some
     pending = undecided(items)
@@ -162,7 +177,7 @@ def _verify_some(
     if held is None:
         return
     while pending.any():
-        chosen, tiles = held.next_tiles(pending)
+        chosen, tiles = held.next_tiles(pending, whole=whole)
         if not len(chosen):
             break
         pixels = yield from _read(pieces, chosen, tiles)

@@ -26,6 +26,8 @@ def verify_groups(
     at: Index,
     terms: Sequence[CountPixels],
     undecided: Undecided,
+    *,
+    whole: bool = False,
 ) -> Steps[None]:
     """Read tiles of the members of some groups until none of these is undecided.
 
@@ -38,6 +40,8 @@ def verify_groups(
         int64: groups of one grid.
     terms : sequence of CountPixels
     undecided : callable
+    whole : bool
+        Groups are to be exact in any case: all their tiles in doubt are read at once.
     """
     tallies: list[tuple[CountPixels, Tally]] = []
     for term in terms:
@@ -47,7 +51,7 @@ def verify_groups(
             tallies.append((term, Tally(found.lower, found.upper, lower[at], upper[at])))
     left, rounds = np.flatnonzero(undecided(at)), 0
     while tallies and len(left):
-        chosen, tiles = _choose([tally for _, tally in tallies], left, one=rounds < 2)
+        chosen, tiles = _choose([tally for _, tally in tallies], left, whole, one=rounds < 2)
         if not len(chosen):
             break
         rounds += 1
@@ -61,16 +65,18 @@ def verify_groups(
         left = left[undecided(at[left])]
 
 
-def _choose(tallies: Sequence[Tally], left: Index, *, one: bool) -> tuple[Index, Index]:
+def _choose(
+    tallies: Sequence[Tally], left: Index, whole: bool, *, one: bool
+) -> tuple[Index, Index]:
     """Tiles of some groups to read next.
 
     A tile of every member is read, and the first or the second often decides: these are read one by
     one. From then on reading half of what is left keeps the number of rounds logarithmic.
     """
     doubt = sum((tally.doubt(left) for tally in tallies), np.zeros((), np.int64))
-    if one:
+    if one and not whole:
         tiles = doubt.argmax(axis=1)
         some = np.flatnonzero(doubt[np.arange(len(left)), tiles])
         return left[some], tiles[some]
-    chosen, tiles = choose_tiles(doubt, np.ones(len(left), np.bool_))
+    chosen, tiles = choose_tiles(doubt, np.ones(len(left), np.bool_), whole=whole)
     return left[chosen], tiles

@@ -193,7 +193,7 @@ class SizeOf:
 
 @dataclass(frozen=True)
 class Poll:
-    """Ask for the threshold known elsewhere (None while there is none); a place to be stopped."""
+    """Ask what is known elsewhere of a top-k: a `masksearch_ray.execute` Guide."""
 
 
 One = (

@@ -114,7 +114,7 @@ class Answers:
             case Together(wanted=several):
                 return self._in_turn(several, control)
             case Poll():
-                return control.threshold
+                return control.guide
             case SizeOf(wanted=one):
                 return self._size_of(one)
             case ReadTiles():

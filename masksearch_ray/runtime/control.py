@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from masksearch_ray.errors import InputError, QueryCancelledError, QueryTimeoutError
+from masksearch_ray.execute.contest import Guide
 from masksearch_ray.execute.ordering import Threshold
 
 __all__ = ["QueryControl", "Watch"]
@@ -18,8 +19,8 @@ class Watch(Protocol):
     """What a worker looks at between its steps."""
 
     @property
-    def threshold(self) -> Threshold | None:
-        """Best threshold known."""
+    def guide(self) -> Guide:
+        """What is known of a top-k elsewhere."""
 
     def check(self) -> None:
         """Stop here, by an error, if the query is to stop."""
@@ -36,10 +37,13 @@ class QueryControl:
     ----------
     timeout : float, optional
         Seconds from `start`.
+    threshold, horizon : Threshold, optional
+        Of a top-k, as `Guide` has them.
     """
 
     timeout: float | None = None
     threshold: Threshold | None = None
+    horizon: Threshold | None = None
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _start: float | None = None
 
@@ -58,6 +62,11 @@ class QueryControl:
     def cancel(self) -> None:
         """Ask the query to stop at its next step."""
         self._cancelled.set()
+
+    @property
+    def guide(self) -> Guide:
+        """What is known of a top-k elsewhere."""
+        return Guide(self.threshold, self.horizon)
 
     @property
     def left(self) -> float | None:

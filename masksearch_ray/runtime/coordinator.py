@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from masksearch_ray.execute.fold import Fold
-from masksearch_ray.execute.leaders import Leaders
 from masksearch_ray.execute.merge import (
     GroupTable,
     assign_groups,
@@ -34,7 +33,6 @@ from masksearch_ray.execute.partials import (
     GroupStates,
     MemberRefs,
     Offer,
-    Offered,
     Partial,
     Ranked,
     RefineGroups,
@@ -43,15 +41,18 @@ from masksearch_ray.execute.partials import (
     Stage,
     Top,
 )
+from masksearch_ray.execute.shard import at_hand
 from masksearch_ray.model.forecast import Forecast
 from masksearch_ray.model.query import Query
 from masksearch_ray.plan.types import Plan
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.herald import Herald
+from masksearch_ray.runtime.race import Race
 from masksearch_ray.runtime.types import Pool, ShardTask
 
 __all__ = ["Coordinator"]
 
+_FEW = 1024  # rows that every shard may send along, though some of them are not wanted
 _FIRST_GROUPS = 32  # groups refined first, before the threshold has risen
 
 
@@ -159,29 +160,31 @@ class Coordinator:
                 yield shard, partial
 
     def _top(self, k: int) -> Iterator[RowsFound]:
-        offers = Leaders(k)
-        for _, partial in self._send(Offer(k)):
-            assert isinstance(partial, Offered)
-            offers.add(partial.places)
-        self.control.threshold = offers.threshold
-        leaders, herald = Leaders(k, offers.threshold), Herald(self.pool.shards)
         # To find members took a round trip already: the rows come along with their places.
-        fetch, rows = self._members is not None, list[RowsFound]()
-        for shard, partial in self._send(Top(k, offers.threshold, fetch)):
+        fetch = self._members is not None or (k <= _FEW and at_hand(self.query))
+        descending = [key.descending for key in self.query.order_by]
+        race, rows = Race(k, self.control, descending), list[RowsFound]()
+        for shard, partial in self._send(Offer(k, fetch)):
+            if isinstance(partial, RowsFound):
+                rows.append(partial)
+            else:
+                race.offered(shard, partial)
+        race.start()
+        herald, top = Herald(self.pool.shards), Top(k, self.control.threshold, fetch)
+        for shard, partial in self._send(dict.fromkeys(race.open, top)):
             if isinstance(partial, RowsFound):
                 rows.append(partial)
                 continue
-            assert isinstance(partial, Ranked)
-            leaders.add(partial.places, partial.owners(shard), partial.items)
-            self.control.threshold = leaders.threshold  # it only ever gets better
-            if herald.due(leaders.threshold, len(self._working)):
-                assert leaders.threshold is not None
-                self.pool.raise_threshold(self._id, leaders.threshold, self._working)
+            race.hear(shard, partial)
+            threshold = self.control.threshold
+            if isinstance(partial, Ranked) and herald.due(threshold, len(self._working)):
+                assert threshold is not None
+                self.pool.raise_threshold(self._id, threshold, self._working)
         if fetch:
-            first = first_rows(rows, leaders, self.query.offset)
+            first = first_rows(rows, race.leaders, self.query.offset)
             yield from [] if first is None else [first]
             return
-        chosen = items_by_shard(leaders, self.query.offset)
+        chosen = items_by_shard(race.leaders, self.query.offset)
         stages: dict[int, Stage] = {shard: Fetch(items) for shard, items in chosen.items()}
         for _, partial in self._send(stages):
             if isinstance(partial, RowsFound):

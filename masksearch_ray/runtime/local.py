@@ -8,14 +8,17 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from threading import Thread
 
 from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.errors import QueryCancelledError
+from masksearch_ray.execute.contest import Guide
 from masksearch_ray.execute.ordering import Threshold
-from masksearch_ray.execute.partials import Partial
+from masksearch_ray.execute.partials import Offered, Partial, Top
 from masksearch_ray.model.record import QueryRecord
 from masksearch_ray.runtime.control import QueryControl, Watch
 from masksearch_ray.runtime.reading import open_reader
@@ -71,41 +74,46 @@ class LocalPool:
         Short work takes longest in several threads: they wait for each other at every step.
         """
         found, stop = _Found(), _StageWatch(control)
-        waiting, threads = deque(tasks.items()), list[Thread]()
+        waiting = deque(_Run(self, shard, task) for shard, task in tasks.items())
+        threads = list[Thread]()
 
         def help_out() -> None:
             while waiting:
-                arguments = (*waiting.popleft(), stop, found)
-                threads.append(Thread(target=self._work, args=arguments, daemon=True))
+                run = waiting.popleft()
+                threads.append(Thread(target=run.hand_over, args=(watch, found), daemon=True))
                 threads[-1].start()
 
+        watch = _Patient(stop, found, help_out)
         try:
             while waiting:
-                shard, task = waiting.popleft()
-                for part in self._run(shard, task, _Patient(stop, found, help_out)):
-                    yield shard, part
-                    yield from found.ready()
+                run = waiting.popleft()
+                with watch.working():
+                    part = run.next(watch)
+                if part is None:
+                    continue
+                # What is told on the way may spare another shard some work: it is that one's turn.
+                if isinstance(part, Offered) and isinstance(run.task.stage, Top):
+                    waiting.append(run)
+                else:
+                    waiting.appendleft(run)
+                yield run.shard, part
+                yield from found.ready()
             while found.ended < len(threads):
                 yield from found.next()
         finally:
             stop.halt()
+            for run in waiting:
+                run.close()
             while any(thread.is_alive() for thread in threads):
                 found.drop()
                 threads = [t for t in threads if t.is_alive()]
                 for thread in threads:
                     thread.join(0.01)
 
-    def _run(self, shard: int, task: ShardTask, control: Watch) -> Iterator[Partial]:
+    def parts_of(self, shard: int, task: ShardTask, control: Watch) -> Iterator[Partial]:
+        """Partials of a stage on a shard, worked out as they are read."""
         turn = self._turnstile.turn(task.query_id)
         return in_turns(partial(self.workers[shard].run, task), control, turn)
-
-    def _work(self, shard: int, task: ShardTask, control: _StageWatch, found: _Found) -> None:
-        try:
-            for part in self._run(shard, task, control):
-                found.put(shard, part)
-            found.put(shard, None)
-        except BaseException as error:  # handed to the thread that waits
-            found.fail(shard, error)
 
     def raise_threshold(self, query_id: str, threshold: Threshold, shards: Collection[int]) -> None:
         """Shards share the coordinator's control; there is nothing to send."""
@@ -117,6 +125,38 @@ class LocalPool:
 
     def close(self) -> None:
         """Nothing outlives a stage."""
+
+
+class _Run:
+    """A stage on a shard, begun when it is first worked at, by whatever thread."""
+
+    def __init__(self, pool: LocalPool, shard: int, task: ShardTask) -> None:
+        self.shard = shard
+        self.task = task
+        self._pool = pool
+        self._parts: Iterator[Partial] | None = None
+
+    def next(self, watch: _Patient) -> Partial | None:
+        """Work until there is a partial; None at the end."""
+        if self._parts is None:
+            self._parts = self._pool.parts_of(self.shard, self.task, watch)
+        return next(self._parts, None)
+
+    def hand_over(self, watch: _Patient, found: _Found) -> None:
+        """Work to the end for a thread that waits."""
+        try:
+            while (part := self.next(watch)) is not None:
+                found.put(self.shard, part)
+            found.put(self.shard, None)
+        except BaseException as error:  # handed to the thread that waits
+            found.fail(self.shard, error)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Leave what is still to do."""
+        if isinstance(self._parts, Generator):
+            self._parts.close()
 
 
 class _StageWatch:
@@ -131,9 +171,9 @@ class _StageWatch:
         self._halted.set()
 
     @property
-    def threshold(self) -> Threshold | None:
-        """Best threshold known."""
-        return self._control.threshold
+    def guide(self) -> Guide:
+        """What is known of a top-k elsewhere."""
+        return self._control.guide
 
     def check(self) -> None:
         """Stop here if the query or the stage is to stop."""
@@ -188,6 +228,7 @@ class _Found:
 class _Patient:
     """A stage's control that calls for help, once, if the stage takes long.
 
+    Until then its shards take turns in one thread: one that waits leaves its turn to the others.
     It also ends the stage where one of those who help has failed.
     """
 
@@ -195,12 +236,19 @@ class _Patient:
         self._control = control
         self._found = found
         self._help_out: Callable[[], None] | None = help_out
+        self._began = self._spent = 0.0
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Count the time that the caller's thread works; not what its reader takes."""
         self._began = time.perf_counter()
+        yield
+        self._spent += time.perf_counter() - self._began
 
     @property
-    def threshold(self) -> Threshold | None:
-        """Best threshold known."""
-        return self._control.threshold
+    def guide(self) -> Guide:
+        """What is known of a top-k elsewhere."""
+        return replace(self._control.guide, patient=self._help_out is not None)
 
     def check(self) -> None:
         """Stop here if the query or the stage is to stop."""
@@ -211,9 +259,10 @@ class _Patient:
     def step(self) -> None:
         """Do as `check`; have others do what waits, if this has gone on for long."""
         self.check()
-        if self._help_out is not None and time.perf_counter() - self._began > _PATIENCE:
-            self._help_out()
+        help_out = self._help_out
+        if help_out and self._spent + time.perf_counter() - self._began > _PATIENCE:
             self._help_out = None
+            help_out()
 
 
 class LocalRuntime:

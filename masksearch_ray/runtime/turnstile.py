@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from masksearch_ray.execute.ordering import Threshold
+from masksearch_ray.execute.contest import Guide
 from masksearch_ray.runtime.control import Watch
 
 __all__ = ["Ledger", "Turn", "Turnstile", "in_turns"]
@@ -181,9 +181,9 @@ class _FairWatch:
         self._turn = turn
 
     @property
-    def threshold(self) -> Threshold | None:
-        """Best threshold known."""
-        return self._watch.threshold
+    def guide(self) -> Guide:
+        """What is known of a top-k elsewhere."""
+        return self._watch.guide
 
     def check(self) -> None:
         """Stop here if the query is to stop."""

@@ -14,7 +14,7 @@ from masksearch_ray.collection.recent import default_budget
 from masksearch_ray.errors import MaskSearchError, QueryCancelledError
 from masksearch_ray.execute.leaders import Leaders
 from masksearch_ray.execute.ordering import Threshold
-from masksearch_ray.execute.partials import Partial, Ranked, RowsFound, Stage, Top
+from masksearch_ray.execute.partials import Offered, Partial, Ranked, RowsFound, Stage, Top
 from masksearch_ray.model.logs import log_to_stderr
 from masksearch_ray.runtime.ray.errand import Answers, Errand, Lost, Reply, together
 from masksearch_ray.runtime.ray.gather import gather
@@ -177,6 +177,8 @@ class ShardActor:
             turnstile = self._one_by_one if errand.alone else self._turnstile
             turn = turnstile.turn(errand.task.query_id)
             for found in in_turns(partial(worker.run, errand.task), control, turn):
+                if isinstance(found, Offered) and isinstance(errand.task.stage, Top):
+                    continue  # told on the way, for shards that take turns; these do not wait
                 held.append(found)
                 if isinstance(found, RowsFound):
                     yield tuple(held)

@@ -95,8 +95,8 @@ class Errand:
     task : ShardTask
     timeout, left : float or None
         The query's time limit and what was left of it when this was sent, in seconds.
-    threshold : Threshold or None
-        The best known when this was sent.
+    threshold, horizon : Threshold or None
+        Of a top-k, the best known when this was sent.
     again : bool
         Whether another try of it was lost: what is left of one here is not gone on with.
     log_level : str
@@ -115,13 +115,15 @@ class Errand:
     again: bool = False
     log_level: str = "warning"
     alone: bool = False
+    horizon: Threshold | None = None
 
     def control(self) -> QueryControl:
         """Control of the query on the worker's side."""
         if self.timeout is None or self.left is None:
-            return QueryControl(None, self.threshold)
+            return QueryControl(None, self.threshold, self.horizon)
         spent = self.timeout - self.left
-        return QueryControl(self.timeout, self.threshold, _start=time.monotonic() - spent)
+        began = time.monotonic() - spent
+        return QueryControl(self.timeout, self.threshold, self.horizon, _start=began)
 
 
 @dataclass(frozen=True)

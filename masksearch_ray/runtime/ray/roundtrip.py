@@ -260,6 +260,7 @@ class RoundTrip:
                 flight.losses > 0,
                 level,
                 flight.alone,
+                control.horizon,
             )
             for shard, task in flight.tasks.items()
         ]
