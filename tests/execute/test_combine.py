@@ -76,11 +76,19 @@ def best(answers: Answers) -> Any:
 
 
 def offered(answers: Answers) -> Any:
-    leaders = Leaders(K)
-    for _, part in answers:
+    sure, hopes, owners = Leaders(K), Leaders(K), list[int]()
+    for shard, part in answers:
         assert isinstance(part, Offered)
-        leaders.add(part.places)
-    return leaders.threshold
+        sure.add(part.places)
+        hopes.add(part.hopes)
+        owners += part.owners(shard)
+    return sure.threshold, hopes.threshold, sorted(owners)
+
+
+def offer(ids: Sequence[int], rows: Rows) -> Offered:
+    """Every second item is certain to pass; all may lie a little earlier than they are sure to."""
+    hopes = places([a - 1 for a, _ in rows], ids)
+    return Offered(first(ids[::2], rows[::2]).places, hopes.take(hopes.first(K)))
 
 
 def assigned(answers: Any) -> Any:
@@ -109,7 +117,7 @@ CASES = {
         lambda ids, rows: RowsFound(found(ids, rows).table.select(["label"]), first_all(ids, rows)),
         tables(DISTINCT),
     ),
-    "offered": (Offer(K), PLAIN, lambda ids, rows: Offered(first(ids, rows).places), offered),
+    "offered": (Offer(K), PLAIN, offer, offered),
     "ranked": (Top(K, None), PLAIN, first, best),
     "counted": (
         CountBounds(),
