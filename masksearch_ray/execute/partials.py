@@ -35,6 +35,7 @@ __all__ = [
     "ShardStats",
     "Stage",
     "Top",
+    "ends_query",
 ]
 
 Index = npt.NDArray[np.int64]
@@ -112,6 +113,14 @@ class FindMembers:
 Stage = (
     Filter | Offer | Top | Fetch | CountBounds | Foresee | BoundGroups | RefineGroups | FindMembers
 )
+
+
+def ends_query(stage: Stage) -> bool:
+    """Whether a shard is asked nothing more of a query after a stage, and may forget it."""
+    match stage:
+        case Top(fetch=last) | BoundGroups(exact=last):
+            return last
+    return isinstance(stage, Filter | Fetch)
 
 
 # -- partials: what it answers ----------------------------------------------------------------

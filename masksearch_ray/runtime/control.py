@@ -12,7 +12,12 @@ from masksearch_ray.errors import InputError, QueryCancelledError, QueryTimeoutE
 from masksearch_ray.execute.contest import Guide
 from masksearch_ray.execute.ordering import Threshold
 
-__all__ = ["QueryControl", "Watch"]
+__all__ = ["Pause", "QueryControl", "Watch"]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Yielded by a stage among its partials where whoever waits wants to take what is there."""
 
 
 class Watch(Protocol):
@@ -21,6 +26,10 @@ class Watch(Protocol):
     @property
     def guide(self) -> Guide:
         """What is known of a top-k elsewhere."""
+
+    @property
+    def pausing(self) -> bool:
+        """Whether to yield a `Pause` now; true only once."""
 
     def check(self) -> None:
         """Stop here, by an error, if the query is to stop."""
@@ -39,11 +48,14 @@ class QueryControl:
         Seconds from `start`.
     threshold, horizon : Threshold, optional
         Of a top-k, as `Guide` has them.
+    pause : float, optional
+        When to pause, once, by the monotonic clock.
     """
 
     timeout: float | None = None
     threshold: Threshold | None = None
     horizon: Threshold | None = None
+    pause: float | None = None
     _cancelled: threading.Event = field(default_factory=threading.Event)
     _start: float | None = None
 
@@ -67,6 +79,14 @@ class QueryControl:
     def guide(self) -> Guide:
         """What is known of a top-k elsewhere."""
         return Guide(self.threshold, self.horizon)
+
+    @property
+    def pausing(self) -> bool:
+        """Whether to pause now; it is not asked for again."""
+        if self.pause is None or time.monotonic() < self.pause:
+            return False
+        self.pause = None
+        return True
 
     @property
     def left(self) -> float | None:

@@ -40,6 +40,7 @@ from masksearch_ray.execute.partials import (
     ShardStats,
     Stage,
     Top,
+    ends_query,
 )
 from masksearch_ray.execute.shard import at_hand
 from masksearch_ray.model.forecast import Forecast
@@ -88,6 +89,7 @@ class Coordinator:
         self._id = query_id or uuid.uuid4().hex
         self._members: dict[int, MemberRefs] | None = None
         self._working: set[int] = set()  # shards that have yet to finish a stage
+        self._knowing: set[int] = set()  # shards that hold state of the query
 
     def run(self) -> Iterator[RowsFound]:
         """Parts of the answer, as they are decided."""
@@ -108,7 +110,8 @@ class Coordinator:
             else:
                 yield from self._top(self.plan.k)
         finally:
-            self.pool.forget(self._id)
+            if self._knowing:
+                self.pool.forget(self._id)
 
     def assemble(self, found: list[RowsFound]) -> pa.Table:
         """The whole answer in the order asked for."""
@@ -151,10 +154,14 @@ class Coordinator:
             return
         self.round_trips += 1
         self._working = set(tasks)
+        self._knowing |= self._working
         for shard, partial in self.pool.send(tasks, self.control):
             self.control.check()  # what has come already is not handed out either
             if isinstance(partial, Finished):
                 self._working.discard(shard)
+                # A worker that was given up may be at work still.
+                if ends_query(stages[shard]) and not partial.stats.restarts:
+                    self._knowing.discard(shard)
                 self.stats.setdefault(shard, []).append(partial.stats)
             else:
                 yield shard, partial
@@ -169,6 +176,8 @@ class Coordinator:
                 rows.append(partial)
             else:
                 race.offered(shard, partial)
+        if fetch:
+            self._knowing &= race.open
         race.start()
         herald, top = Herald(self.pool.shards), Top(k, self.control.threshold, fetch)
         for shard, partial in self._send(dict.fromkeys(race.open, top)):

@@ -20,7 +20,7 @@ from masksearch_ray.execute.contest import Guide
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import Offered, Partial, Top
 from masksearch_ray.model.record import QueryRecord
-from masksearch_ray.runtime.control import QueryControl, Watch
+from masksearch_ray.runtime.control import Pause, QueryControl, Watch
 from masksearch_ray.runtime.reading import open_reader
 from masksearch_ray.runtime.shards import cut
 from masksearch_ray.runtime.tasks import LocalTasks
@@ -113,7 +113,8 @@ class LocalPool:
     def parts_of(self, shard: int, task: ShardTask, control: Watch) -> Iterator[Partial]:
         """Partials of a stage on a shard, worked out as they are read."""
         turn = self._turnstile.turn(task.query_id)
-        return in_turns(partial(self.workers[shard].run, task), control, turn)
+        parts = in_turns(partial(self.workers[shard].run, task), control, turn)
+        return (part for part in parts if not isinstance(part, Pause))
 
     def raise_threshold(self, query_id: str, threshold: Threshold, shards: Collection[int]) -> None:
         """Shards share the coordinator's control; there is nothing to send."""
@@ -174,6 +175,11 @@ class _StageWatch:
     def guide(self) -> Guide:
         """What is known of a top-k elsewhere."""
         return self._control.guide
+
+    @property
+    def pausing(self) -> bool:
+        """Never: parts are taken as they come."""
+        return False
 
     def check(self) -> None:
         """Stop here if the query or the stage is to stop."""
@@ -249,6 +255,11 @@ class _Patient:
     def guide(self) -> Guide:
         """What is known of a top-k elsewhere."""
         return replace(self._control.guide, patient=self._help_out is not None)
+
+    @property
+    def pausing(self) -> bool:
+        """Never: parts are taken as they come."""
+        return False
 
     def check(self) -> None:
         """Stop here if the query or the stage is to stop."""

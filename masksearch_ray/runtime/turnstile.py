@@ -185,6 +185,11 @@ class _FairWatch:
         """What is known of a top-k elsewhere."""
         return self._watch.guide
 
+    @property
+    def pausing(self) -> bool:
+        """Whether to pause now."""
+        return self._watch.pausing
+
     def check(self) -> None:
         """Stop here if the query is to stop."""
         self._watch.check()

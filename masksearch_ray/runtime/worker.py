@@ -16,14 +16,14 @@ import numpy as np
 
 from masksearch_ray.collection.counter import bytes_read_here
 from masksearch_ray.collection.reader import CollectionReader
-from masksearch_ray.execute.partials import Emit, Finished, Partial
+from masksearch_ray.execute.partials import Emit, Finished, Offer, Partial, Ranked, ends_query
 from masksearch_ray.execute.shard import ShardQuery
 from masksearch_ray.model.interrupt import interruptible
 from masksearch_ray.model.logs import about
 from masksearch_ray.model.shard import Request, SegmentView
 from masksearch_ray.model.usage import Meter, metered
 from masksearch_ray.runtime.answers import Answers, kind_of
-from masksearch_ray.runtime.control import Watch
+from masksearch_ray.runtime.control import Pause, Watch
 from masksearch_ray.runtime.types import ShardTask
 
 __all__ = ["Place", "Worker"]
@@ -74,16 +74,24 @@ class Worker:
         self._queries: OrderedDict[tuple[str, bool], ShardQuery] = OrderedDict()
         self._lock = threading.Lock()
 
-    def run(self, task: ShardTask, control: Watch) -> Iterator[Partial]:
-        """Run one stage; yields its partials, a `Finished` last."""
+    def run(self, task: ShardTask, control: Watch) -> Iterator[Partial | Pause]:
+        """Run one stage; yields its partials, a `Finished` last. Pauses where it is asked to."""
         began = time.perf_counter()
         spent = _Spent(f"query {task.query_id[:8]}, {self.place.shard}".rstrip(", "))
         with spent.measured(), interruptible(control.check):
             query = self._query(task)
         spent.add("read metadata", began)
         before = query.stats()
-        yield from self._drive(query.run(task.stage), control, spent)
+        ended = ends_query(task.stage)
+        for found in self._drive(query.run(task.stage), control, spent):
+            # What is offered is final already, and the select list comes with it.
+            ended |= (
+                isinstance(task.stage, Offer) and task.stage.fetch and isinstance(found, Ranked)
+            )
+            yield found
         after = query.stats()
+        if ended:
+            self.forget(task.query_id)
         with about(spent.what):
             told = {kind: round(seconds, 6) for kind, seconds in spent.seconds.items()}
             _log.debug("%s took %s s", type(task.stage).__name__, told)
@@ -144,31 +152,37 @@ class Worker:
         steps: Generator[Request | Emit, Any, None],
         control: Watch,
         spent: _Spent,
-    ) -> Iterator[Partial]:
-        while (found := self._advance(steps, control, spent)) is not None:
-            yield found.partial
+    ) -> Iterator[Partial | Pause]:
+        answer: Any = None
+        while True:
+            found, answer = self._advance(steps, answer, control, spent)
+            if found is None:
+                return
+            yield found.partial if isinstance(found, Emit) else found
 
     def _advance(
         self,
         steps: Generator[Request | Emit, Any, None],
+        answer: Any,
         control: Watch,
         spent: _Spent,
-    ) -> Emit | None:
-        """Go on to the next partial; None at the end."""
-        answer: Any = None
+    ) -> tuple[Emit | Pause | None, Any]:
+        """Go on to the next partial, None at the end; and what is to be answered then."""
         # Indexing masks in place may take long: it is stopped as the query is.
         with spent.measured(), interruptible(control.check):
             while True:
                 control.step()
+                if control.pausing:
+                    return Pause(), answer
                 began = time.perf_counter()
                 try:
                     wanted = steps.send(answer)
                 except StopIteration:
-                    return None
+                    return None, None
                 finally:
                     spent.add("decide", began)
                 if isinstance(wanted, Emit):
-                    return wanted
+                    return wanted, None
                 began = time.perf_counter()
                 try:
                     answer = self.answers.of(wanted, control)

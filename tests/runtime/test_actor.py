@@ -16,7 +16,7 @@ import pytest
 from masksearch_ray.errors import MaskSearchError, QueryCancelledError, QueryTimeoutError
 from masksearch_ray.execute.partials import Filter, Finished, Partial, RowsFound
 from masksearch_ray.runtime.ray.actor import ShardActor
-from masksearch_ray.runtime.ray.errand import Errand, Lost, Reply, Shard, shards_of
+from masksearch_ray.runtime.ray.errand import Errand, Lost, Reply, Shard, packed, shards_of
 from masksearch_ray.runtime.ray.running import Running
 from masksearch_ray.runtime.types import ShardTask
 from masksearch_ray.runtime.worker import Worker
@@ -50,7 +50,7 @@ def replies(actor: Any, errand: Errand) -> Iterator[Told]:
 
 
 def answer(actor: Any, errand: Errand) -> Told:
-    return bare(actor.answer([errand]))
+    return bare(actor.answer(packed([errand])))
 
 
 def bare(reply: Reply) -> Told:

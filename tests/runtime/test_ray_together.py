@@ -30,7 +30,7 @@ from masksearch_ray.runtime import shards
 from masksearch_ray.runtime.local import LocalRuntime
 from masksearch_ray.runtime.ray import RayRuntime
 from masksearch_ray.runtime.ray.actor import ShardActor
-from masksearch_ray.runtime.ray.errand import Errand, Lost, shards_of
+from masksearch_ray.runtime.ray.errand import Errand, Lost, packed, shards_of
 from masksearch_ray.runtime.ray.pool import RayPool
 from masksearch_ray.runtime.types import Runtime, ShardTask
 from masksearch_ray.runtime.worker import Worker
@@ -132,7 +132,9 @@ def test_few_answers_come_of_many_shards(many: Opened) -> None:
     grouped = f"SELECT label, SUM({COUNT}) AS s FROM masks GROUP BY label"
     assert answers(many, grouped, BoundGroups(True)) == {GroupStates: 4, Finished: SHARDS}
     top = f"SELECT mask_id FROM masks ORDER BY {COUNT} LIMIT 5"
-    assert answers(many, top, Offer(5)) == {Offered: 4, Finished: SHARDS}
+    assert answers(many, top, Offer(5)) == {Ranked: 4, Finished: SHARDS}
+    doubtful = "SELECT mask_id FROM masks ORDER BY CP(mask, full_image, (0.33, 0.71)) LIMIT 5"
+    assert answers(many, doubtful, Offer(5)) == {Offered: 4, Finished: SHARDS}
 
 
 # -- losses ------------------------------------------------------------------------------------
@@ -233,7 +235,7 @@ def sent(url: str, query: Query, stage: Any) -> list[Errand]:
 
 def test_an_actor_combines(errands: list[Errand]) -> None:
     actor: Any = ShardActor()
-    (_, states), *ended = actor.answer(errands)
+    (_, states), *ended = actor.answer(packed(errands))
     assert (type(states), states.groups) == (GroupStates, 4)
     assert sorted(shard for shard, _ in ended) == list(range(5))
     assert {type(partial) for _, partial in ended} == {Finished}
@@ -242,7 +244,7 @@ def test_an_actor_combines(errands: list[Errand]) -> None:
 def test_stopped_all_are(errands: list[Errand]) -> None:
     actor: Any = ShardActor()
     actor.stop("errand")
-    assert {type(part) for _, part in actor.answer(errands)} == {Lost}
+    assert {type(part) for _, part in actor.answer(packed(errands))} == {Lost}
 
 
 def test_an_error_of_one_ends_all(errands: list[Errand], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +263,7 @@ def test_an_error_of_one_ends_all(errands: list[Errand], monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Worker, "run", broken)
     actor: Any = ShardActor()
-    told = actor.answer(errands)
+    told = actor.answer(packed(errands))
     assert isinstance(told, MaskSearchError) and str(told) == "broken"
     for _ in range(600):
         if len(stopped) == 4:
@@ -282,7 +284,7 @@ def test_what_came_of_a_lost_shard_is_left_out(url: str, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(Worker, "run", broken)
     actor: Any = ShardActor()
-    (_, rows), *others = actor.answer(sent(url, parse_text(url, ALL), Filter()))
+    (_, rows), *others = actor.answer(packed(sent(url, parse_text(url, ALL), Filter())))
     assert sorted(rows.table["mask_id"].to_pylist()) == [*range(144), *range(192, N)]
     assert [shard for shard, part in others if isinstance(part, Lost)] == [3]
     assert sorted(shard for shard, part in others if isinstance(part, Finished)) == [0, 1, 2, 4]
@@ -293,7 +295,7 @@ def test_leaders_are_told_among_those_sent_together(url: str) -> None:
     actor: Any = ShardActor()
     actor._running.raise_threshold = lambda query_id, threshold: heard.append(threshold)
     query = parse_text(url, f"SELECT mask_id, {COUNT} AS n FROM masks ORDER BY n DESC LIMIT 7")
-    parts = [part for _, part in actor.answer(sent(url, query, Top(7, None)))]
+    parts = [part for _, part in actor.answer(packed(sent(url, query, Top(7, None))))]
     (ranked,) = [part for part in parts if isinstance(part, Ranked)]
     best = np.lexsort([np.arange(N), -EXPECTED])[:7]
     assert ranked.places.components[0].value.tolist() == EXPECTED[best].tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 
 import pyarrow as pa
@@ -15,8 +15,18 @@ from masksearch_ray.errors import MaskSearchError, QueryCancelledError
 from masksearch_ray.execute.leaders import Leaders
 from masksearch_ray.execute.ordering import Threshold
 from masksearch_ray.execute.partials import Offered, Partial, Ranked, RowsFound, Stage, Top
-from masksearch_ray.model.logs import log_to_stderr
-from masksearch_ray.runtime.ray.errand import Answers, Errand, Lost, Reply, together
+from masksearch_ray.model.logs import current_level, log_to_stderr
+from masksearch_ray.runtime.control import Pause
+from masksearch_ray.runtime.ray.begun import Begun
+from masksearch_ray.runtime.ray.errand import (
+    Answers,
+    Errand,
+    Lost,
+    Reply,
+    ended_in,
+    together,
+    unpacked,
+)
 from masksearch_ray.runtime.ray.gather import gather
 from masksearch_ray.runtime.ray.holdings import Holdings
 from masksearch_ray.runtime.ray.metrics import measure_worker
@@ -24,6 +34,7 @@ from masksearch_ray.runtime.ray.report import actor_name, end_actor, node_id, re
 from masksearch_ray.runtime.ray.running import Running
 from masksearch_ray.runtime.turnstile import Turnstile, in_turns
 from masksearch_ray.runtime.types import WorkerReport
+from masksearch_ray.storage import is_remote
 
 __all__ = ["CONTROL", "STREAMS", "ShardActor"]
 
@@ -31,7 +42,9 @@ CONTROL = "control"  # calls of this group overtake the stages that run
 STREAMS = "streams"  # one that is held back keeps its thread, so that others have their own
 _AHEAD = 8  # answers that a shard may be ahead of the reader before it is held back
 _PAUSE = 1.0  # seconds at most in which rows of shards that answer together are gathered
+_SOON = 0.025  # seconds in which most stages end: to stream takes longer than to wait for it
 _AT_WORK = 4  # stages that work at a time; others wait for their turn
+_SETTLED = 0.25  # seconds after a change until it is seen in metrics, and between two of them
 _LOOK = 1.0  # seconds between looks at whether the worker is needed still
 
 
@@ -53,9 +66,12 @@ class ShardActor:
         self._running = Running()
         self._turnstile = Turnstile(_AT_WORK)
         self._one_by_one = Turnstile(1)  # for what took too much memory elsewhere
+        self._begun = Begun()
         self._keep_alive = keep_alive
         self._began = time.monotonic()
-        measure_worker(self._report())
+        self._changed = threading.Event()
+        self._changed.set()
+        threading.Thread(target=self._measure, daemon=True).start()
         if keep_alive is not None:
             threading.Thread(target=self._wait_for_the_end, daemon=True).start()
 
@@ -63,27 +79,47 @@ class ShardActor:
         held = self._holdings.held()
         return f"worker of {held[-1][0].label}" if held else "worker without a shard"
 
-    def answer(self, errands: Sequence[Errand]) -> Reply:
+    def answer(self, errands: bytes) -> Reply:
         """Run a stage on some shards and give its whole answer."""
-        whole: Answers = ()
-        for reply in self._replies(errands):
+        some, whole = unpacked(errands), Answers()
+        for reply in self._replies(some):
             if isinstance(reply, MaskSearchError):
                 return reply
             whole += reply
         # What came of a shard before it was lost comes again, from elsewhere.
         lost = {shard for shard, part in whole if isinstance(part, Lost)}
         kept = [(s, part) for s, part in whole if s not in lost or isinstance(part, Lost)]
-        return together(errands[0].task, kept)
+        return together(some[0].task, kept)
+
+    def begin(self, errands: bytes) -> Reply:
+        """Run a stage on some shards and give what is found soon: mostly the whole answer.
+
+        Shards that have not ended by then are gone on with when `stream` asks for the rest.
+        """
+        some = unpacked(errands)
+        until = time.monotonic() + (0.0 if is_remote(some[0].shard.source.url) else _SOON)
+        replies, whole = self._replies(some, _PAUSE, until), Answers()
+        for reply in replies:
+            if isinstance(reply, MaskSearchError):
+                return reply
+            whole += reply
+            if len(ended_in(whole)) == len(some):
+                break
+            if whole and time.monotonic() > until:
+                self._begun.put(some[0], replies)
+                break
+        return together(some[0].task, whole)
 
     @ray.method(
         num_returns="streaming",
         _generator_backpressure_num_objects=_AHEAD,
         concurrency_group=STREAMS,
     )
-    def stream(self, errands: Sequence[Errand]) -> Iterator[Reply]:
-        """Run a stage on some shards; hand out rows as they are found, all else at the end."""
-        for reply in self._replies(errands, _PAUSE):
-            yield together(errands[0].task, reply) if isinstance(reply, tuple) else reply
+    def stream(self, name: str) -> Iterator[Reply]:
+        """Go on with what was begun: hand out rows as they are found, all else at the end."""
+        for task, replies in self._begun.take(lambda errand: errand.name == name):
+            for reply in replies:
+                yield together(task, reply) if isinstance(reply, tuple) else reply
 
     @ray.method(concurrency_group=CONTROL)
     def raise_threshold(self, query_id: str, threshold: Threshold) -> None:
@@ -94,6 +130,7 @@ class ShardActor:
     def stop(self, name: str) -> None:
         """Stop an errand, also one that has yet to arrive."""
         self._running.stop(name)
+        self._begun.drop(lambda errand: errand.name == name)
 
     @ray.method(concurrency_group=CONTROL)
     def forget(self, query_id: str) -> None:
@@ -104,9 +141,10 @@ class ShardActor:
     def release(self, client: str) -> None:
         """Stop what runs for a client, and drop what is held for it alone."""
         self._running.stop_client(client)
+        self._begun.drop(lambda errand: errand.client == client)
         keep = self._keep_alive is not None
         self._holdings.release(client, self._running.busy(), keep=keep)
-        measure_worker(self._report())
+        self._changed.set()
 
     @ray.method(concurrency_group=CONTROL)
     def ping(self, client: str = "", keep_alive: float | None = None) -> None:
@@ -131,11 +169,13 @@ class ShardActor:
             self._keep_alive,
         )
 
-    def _replies(self, errands: Sequence[Errand], pause: float = 0.0) -> Iterator[Reply]:
+    def _replies(
+        self, errands: Sequence[Errand], pause: float = 0.0, until: float | None = None
+    ) -> Generator[Reply, None, None]:
         """What shards of one query answer, each on a thread of its own: they share the turns."""
-        leading, ended = _Leading(errands[0].task.stage), len(errands) == 1
+        leading, at_work = _Leading(errands[0].task.stage), {e.shard.number for e in errands}
         try:
-            works = [partial(self._replies_of, errand) for errand in errands]
+            works = [partial(self._replies_of, errand, until) for errand in errands]
             for come in gather(works, pause):
                 reply: Answers = ()
                 for one in come:
@@ -146,16 +186,16 @@ class ShardActor:
                 better = leading.better(reply) if len(errands) > 1 else None
                 if better is not None:
                     self._running.raise_threshold(errands[0].task.query_id, better)
+                at_work -= ended_in(reply)
                 yield reply
-            ended = True
         finally:
-            if not ended:
+            if at_work:
                 self._running.stop(errands[0].name)
 
-    def _replies_of(self, errand: Errand) -> Iterator[Reply]:
+    def _replies_of(self, errand: Errand, until: float | None) -> Iterator[Reply]:
         shard = errand.shard.number
         try:
-            for partials in self._partials(errand):
+            for partials in self._partials(errand, until):
                 yield tuple((shard, found) for found in partials)
         except QueryCancelledError as error:
             # Whoever asked for that does not listen; whoever did not will ask somebody else.
@@ -167,11 +207,13 @@ class ShardActor:
             self._holdings.trim(self._running.busy(), 0)
             yield ((shard, Lost("ran out of memory", memory=True)),)
 
-    def _partials(self, errand: Errand) -> Iterator[tuple[Partial, ...]]:
+    def _partials(self, errand: Errand, until: float | None) -> Iterator[tuple[Partial, ...]]:
         held: list[Partial] = []
-        log_to_stderr(errand.log_level)
+        if errand.log_level != current_level():
+            log_to_stderr(errand.log_level)
         worker = self._holdings.worker(errand.shard, errand.client)
         with self._running.stage(errand, worker.forget) as control:
+            control.pause = until
             if errand.alone:
                 self._holdings.trim(self._running.busy(), 0)
             turnstile = self._one_by_one if errand.alone else self._turnstile
@@ -179,13 +221,22 @@ class ShardActor:
             for found in in_turns(partial(worker.run, errand.task), control, turn):
                 if isinstance(found, Offered) and isinstance(errand.task.stage, Top):
                     continue  # told on the way, for shards that take turns; these do not wait
-                held.append(found)
-                if isinstance(found, RowsFound):
+                if not isinstance(found, Pause):
+                    held.append(found)
+                if isinstance(found, RowsFound | Pause):
                     yield tuple(held)
                     held = []
         self._holdings.trim(self._running.busy())
-        measure_worker(self._report())
+        self._changed.set()
         yield tuple(held)
+
+    def _measure(self) -> None:
+        """Show in metrics what the worker holds and does, now and then where it changes."""
+        while True:
+            self._changed.wait()
+            time.sleep(_SETTLED)
+            self._changed.clear()
+            measure_worker(self._report())
 
     def _wait_for_the_end(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,12 +11,23 @@ from dataclasses import dataclass, replace
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.execute.combine import combine
 from masksearch_ray.execute.ordering import Threshold
-from masksearch_ray.execute.partials import Partial
+from masksearch_ray.execute.partials import Finished, Partial
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.ray.names import shard_label
 from masksearch_ray.runtime.types import CollectionSource, ShardTask
 
-__all__ = ["Answers", "Errand", "Lost", "Reply", "Shard", "shards_of", "together"]
+__all__ = [
+    "Answers",
+    "Errand",
+    "Lost",
+    "Reply",
+    "Shard",
+    "ended_in",
+    "packed",
+    "shards_of",
+    "together",
+    "unpacked",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +158,22 @@ Answers = tuple[tuple[int, Partial | Lost], ...]
 """Partials with their shard, combined ones with any of theirs, or that a shard's stage was lost."""
 Reply = Answers | MaskSearchError
 """What a worker answers: as much, or an error of ours as a value."""
+
+
+def packed(errands: Sequence[Errand]) -> bytes:
+    """Errands as Ray carries them fastest: its own pickling looks closely at each class."""
+    return pickle.dumps(list(errands), pickle.HIGHEST_PROTOCOL)
+
+
+def unpacked(held: bytes) -> list[Errand]:
+    """Errands as they were packed."""
+    errands: list[Errand] = pickle.loads(held)
+    return errands
+
+
+def ended_in(answers: Answers) -> set[int]:
+    """Shards whose stages have ended, or were lost, with some answers."""
+    return {shard for shard, part in answers if isinstance(part, Finished | Lost)}
 
 
 def together(task: ShardTask, answers: Sequence[tuple[int, Partial | Lost]]) -> Answers:

@@ -22,7 +22,7 @@ from masksearch_ray.execute.partials import Filter, Finished, Partial, RowsFound
 from masksearch_ray.model.logs import current_level
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.ray.crew import Crew, Member
-from masksearch_ray.runtime.ray.errand import Answers, Errand, Lost, Reply, Shard
+from masksearch_ray.runtime.ray.errand import Answers, Errand, Lost, Reply, Shard, packed
 from masksearch_ray.runtime.ray.faults import is_memory, reason_of, start_error, worker_error
 from masksearch_ray.runtime.ray.handed import Handed
 from masksearch_ray.runtime.ray.names import stage_name
@@ -265,10 +265,16 @@ class RoundTrip:
             for shard, task in flight.tasks.items()
         ]
         stage = errands[0].task.stage
-        # Only Filter has more than one answer; a stream costs a millisecond more than a call.
-        run = flight.actor.stream if isinstance(stage, Filter) else flight.actor.answer
+        # Only Filter has more than one answer; a stream costs milliseconds more than a call.
+        run = flight.actor.begin if isinstance(stage, Filter) else flight.actor.answer
         name = stage_name(stage, errands[0].shard.source.url)
-        self._flying[run.options(name=name).remote(errands)] = flight
+        self._flying[run.options(name=name).remote(packed(errands))] = flight
+
+    def _go_on(self, flight: _Flight) -> Any:
+        """Ask for the rest of an answer that was begun."""
+        shard, task = next(iter(flight.tasks.items()))
+        name = stage_name(task.stage, self._shards[shard].source.url)
+        return flight.actor.stream.options(name=name).remote(flight.name)
 
     def _stop(self, flight: _Flight) -> None:
         if self._crew.valid:
@@ -288,7 +294,8 @@ class RoundTrip:
         done = {shard: part for shard, part in reply if isinstance(part, Finished | Lost)}
         ended = replace(flight, tasks={shard: flight.tasks.pop(shard) for shard in done})
         if flight.tasks:
-            self._flying[source] = flight  # last in line, so that no shard is starved
+            rest = self._go_on(flight) if isinstance(source, ray.ObjectRef) else source
+            self._flying[rest] = flight  # last in line, so that no shard is starved
         for piece in ended.split():
             (shard,) = piece.tasks
             part = done[shard]
