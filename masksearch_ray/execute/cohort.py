@@ -182,9 +182,7 @@ class Cohort:
         nodes = [node for expr in exprs for node in group_leaves(expr)]
         terms = list(dict.fromkeys(n for n in nodes if isinstance(n, CountPixels)))
         for at in self._chunks(items, self._together(items)):
-            yield from verify_groups(
-                self.members, self._bounds, at, terms, undecided, whole=whole
-            )
+            yield from verify_groups(self.members, self._bounds, at, terms, undecided, whole=whole)
         arguments = [
             n.argument for n in nodes if isinstance(n, Aggregate) and n.argument is not None
         ]

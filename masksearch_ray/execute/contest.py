@@ -24,7 +24,9 @@ Index = npt.NDArray[np.int64]
 
 _LEAST = 4  # rows at least of a batch of which nobody knows whether they are needed
 _SHARE = 2  # such a batch holds so many times fewer rows than all before it
-_SURPLUS = 8  # as much of what was verified may be verified in vain, to take fewer batches
+# Of what was verified so much may be verified in vain, to take fewer batches: little at first, as
+# then the answer is near; more once many times k did not settle it.
+_SURPLUS, _SURPLUS_LATE, _LATE = 8, 3, 8
 
 
 @dataclass(frozen=True)
@@ -183,18 +185,26 @@ class Contest:
         early = self.early.take(doubtful)
         horizon = self._horizon() if horizon is None else horizon
         due = _count(early, horizon)
-        if due >= (least := done // _SURPLUS):
-            return self._chosen(doubtful, early, due), horizon
+        least = done // (_SURPLUS_LATE if self.late(done) else _SURPLUS)
+        if 0 < due >= least:
+            return self._chosen(doubtful, early, due)[0], horizon
         if not due:
             if patient:
                 return doubtful[:0], None
             due = _count(early, self._horizon())
-            least = min(due, max(_LEAST, done // _SHARE))
-        chosen = self._chosen(doubtful, early, least)
-        return chosen, early.at(int(early.first(least)[-1]))
+            least = max(least, min(due, max(_LEAST, done // _SHARE)))
+        chosen, last = self._chosen(doubtful, early, least)
+        # Who comes again has its tiles read again: not where most of them will.
+        return chosen, None if self.late(done) else last
 
-    def _chosen(self, doubtful: Index, early: Places, count: int) -> Index:
-        return self.at[np.sort(doubtful[early.first(count)])]
+    def late(self, done: int) -> bool:
+        """Whether bounds are so wide that items are verified by the thousands."""
+        return self.k is None or done >= _LATE * self.k
+
+    def _chosen(self, doubtful: Index, early: Places, count: int) -> tuple[Index, Threshold]:
+        """The most promising of those in doubt, ascending, and the place of the last of them."""
+        best = early.first(count)
+        return self.at[np.sort(doubtful[best])], early.at(int(best[-1]))
 
     def _horizon(self) -> Threshold | None:
         """The k-th earliest place that the candidates may have, if there are so many."""

@@ -45,7 +45,9 @@ def fight_out(
             def undecided(some: Index, last: Any = last) -> Bools:
                 return contest.undecided(some, last)
 
-            yield from items.refine(chosen, ranking.exprs, undecided, whole=True)
+            # Most of those that come first are in the answer, and so to be exact.
+            whole = not contest.late(done)
+            yield from items.refine(chosen, ranking.exprs, undecided, whole=whole)
             contest.update(chosen)
             contest.hear(None)
             done += len(chosen)
