@@ -28,14 +28,20 @@ SUMS = f"SELECT image_id, SUM({COUNT}) AS s FROM masks GROUP BY image_id"
 TRIPS = {
     "filter": (f"SELECT mask_id FROM masks WHERE {COUNT} > 22", 1, 1),
     "filter in an order": (f"SELECT mask_id FROM masks WHERE {COUNT} > 22 ORDER BY {COUNT}", 1, 1),
-    "top-k": (f"SELECT mask_id, {COUNT} AS n FROM masks ORDER BY n DESC LIMIT 7", 3, 3),
+    "top-k": (f"SELECT mask_id, {COUNT} AS n FROM masks ORDER BY n DESC LIMIT 7", 2, 2),
+    "top-k with other columns": (f"SELECT image_id FROM masks ORDER BY {COUNT} DESC LIMIT 7", 3, 3),
+    "top-k that bounds decide": (
+        "SELECT mask_id FROM masks ORDER BY AREA(object_box) LIMIT 7",
+        1,
+        1,
+    ),
     "one aggregate": (f"SELECT AVG({COUNT}) AS a FROM masks", 1, 1),
     "aggregates": (SUMS, 1, 1),
     "some aggregates": (f"{SUMS} HAVING s > 70", 2, 2),
     "mask aggregates": (GROUPED, 2, 1),
     "some mask aggregates": (f"{OTHER} HAVING n > 50", 2, 1),
-    "mask aggregates, top-k": (f"{GROUPED} ORDER BY n DESC LIMIT 5", 3, 3),
-    "mask aggregates by others, top-k": (f"{OTHER} ORDER BY s, n LIMIT 5 OFFSET 2", 3, 3),
+    "mask aggregates, top-k": (f"{GROUPED} ORDER BY n DESC LIMIT 5", 3, 2),
+    "mask aggregates by others, top-k": (f"{OTHER} ORDER BY s, n LIMIT 5 OFFSET 2", 3, 2),
     "one mask aggregate": (
         "SELECT CP(union(mask > 0.9), full_image, (0.5, 1.0)) AS n FROM masks",
         2,
