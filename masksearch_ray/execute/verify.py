@@ -141,9 +141,9 @@ class _Terms:
         """Rows, and a tile of each, to be read next; ordered by row, then tile."""
         found: tuple[Index, Index]
         if whole:
-            open_ = (self._low < self._high) & pending
-            found = np.nonzero(((self._lower < self._upper) & open_[:, :, None]).any(axis=0))
-            return found
+            unknown = ((self._low < self._high) & pending)[:, :, None]
+            rows, tiles = np.nonzero(((self._lower < self._upper) & unknown).any(axis=0))
+            return rows, tiles
         found = next_tiles(self._lower, self._upper, self._low, self._high, pending)
         return found
 
