@@ -26,6 +26,7 @@ ROOMS = {
     "threadpoolctl": ("demo",),
     "torch": ("saliency", "similarity"),
     "typer": ("cli",),
+    "uvicorn": ("web",),
 }
 
 
