@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from masksearch_ray._version import __version__
-from masksearch_ray.cli import bench, build, care, get, info, query, scale, status, trial
+from masksearch_ray.cli import bench, build, care, get, info, query, scale, serve, status, trial
 from masksearch_ray.cli.help import Group, option
 from masksearch_ray.model.logs import LEVEL_VARIABLE
 
@@ -63,5 +63,5 @@ def masksearch(
         typer.echo(context.get_help())
 
 
-for _module in (build, query, get, info, care, status, trial, bench, scale):
+for _module in (build, query, serve, get, info, care, status, trial, bench, scale):
     _module.add_to(app)

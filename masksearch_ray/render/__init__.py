@@ -7,12 +7,14 @@ Pictures are ``(H, W, 3)`` uint8 arrays; masks are ``(H, W)`` arrays of values i
 from __future__ import annotations
 
 from masksearch_ray.render.chart import Chart, Curve, chart_png
-from masksearch_ray.render.colour import RGB, colour_scale, heat_map, overlay
+from masksearch_ray.render.colour import COLOUR_MAPS, RGB, colour_scale, heat_map, overlay
 from masksearch_ray.render.image import png_bytes, read_image, resize, write_png
+from masksearch_ray.render.layer import heat_layer, pair_layer
 from masksearch_ray.render.panel import OUTLINE_COLOURS, Outline, Panel, paint
 from masksearch_ray.render.sheet import Sheet, contact_sheet
 
 __all__ = [
+    "COLOUR_MAPS",
     "OUTLINE_COLOURS",
     "RGB",
     "Chart",
@@ -23,9 +25,11 @@ __all__ = [
     "chart_png",
     "colour_scale",
     "contact_sheet",
+    "heat_layer",
     "heat_map",
     "overlay",
     "paint",
+    "pair_layer",
     "png_bytes",
     "read_image",
     "resize",

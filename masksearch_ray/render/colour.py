@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from masksearch_ray.errors import InputError
 
-__all__ = ["RGB", "colour_scale", "heat_map", "overlay"]
+__all__ = ["COLOUR_MAPS", "RGB", "colour_scale", "heat_map", "levels", "overlay"]
 
 RGB = NDArray[np.uint8]
 """A picture, shape (H, W, 3), 0 to 255."""
 
-_COLOURMAP = "inferno"
+COLOUR_MAPS = ("inferno", "cividis", "viridis", "gray")
+"""Names of colour maps; all but ``inferno`` are made for colour-blind eyes, too."""
+
 _NO_VALUE = (96, 96, 96)
 # Ink that is white and heat that is nearly white would hide each other.
 _IMAGE_DIMMED = 0.55
@@ -40,7 +42,7 @@ def heat_map(values: NDArray[np.float64], domain: tuple[float, float] = (0.0, 1.
     InputError
         The mask is not two-dimensional, or the domain has no width.
     """
-    level = _levels(values, domain)
+    level = levels(values, domain)
     picture = colour_scale()[np.rint(255 * np.nan_to_num(level)).astype(np.intp)]
     picture[np.isnan(level)] = _NO_VALUE
     return picture
@@ -82,25 +84,33 @@ def overlay(
         raise InputError(f"mask of shape {values.shape} over an image of shape {image.shape}")
     if not 0 <= alpha <= 1:
         raise InputError(f"alpha {alpha}: 0 to 1 wanted")
-    level = np.nan_to_num(_levels(values, domain))
+    level = np.nan_to_num(levels(values, domain))
     # The square root lets middling values show; a straight line would leave them to the image.
     cover = alpha * np.sqrt(level)[..., None]
     mixed = (1 - cover) * (_IMAGE_DIMMED * image) + cover * heat_map(values, domain)
     return np.rint(mixed).astype(np.uint8)
 
 
-@lru_cache(maxsize=1)
-def colour_scale() -> RGB:
-    """All colours of the heat map from low to high, shape (256, 3)."""
+@lru_cache(maxsize=len(COLOUR_MAPS))
+def colour_scale(name: str = COLOUR_MAPS[0]) -> RGB:
+    """All colours of a colour map from low to high, shape (256, 3).
+
+    Raises
+    ------
+    InputError
+        The name is none of `COLOUR_MAPS`.
+    """
     from matplotlib import colormaps
 
-    scale: RGB = np.rint(255 * colormaps[_COLOURMAP](np.arange(256))[:, :3]).astype(np.uint8)
+    if name not in COLOUR_MAPS:
+        raise InputError(f"colour map {name!r}: one of {', '.join(COLOUR_MAPS)} wanted")
+    scale: RGB = np.rint(255 * colormaps[name](np.arange(256))[:, :3]).astype(np.uint8)
     scale.setflags(write=False)
     return scale
 
 
-def _levels(values: NDArray[np.float64], domain: tuple[float, float]) -> NDArray[np.float64]:
-    """Values as a share of the domain, clipped to 0 … 1."""
+def levels(values: NDArray[np.float64], domain: tuple[float, float]) -> NDArray[np.float64]:
+    """Values as a share of the domain, clipped to 0 … 1; NaN stays NaN."""
     lo, hi = domain
     if values.ndim != 2:
         raise InputError(f"mask of shape {values.shape}: two dimensions wanted")

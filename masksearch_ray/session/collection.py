@@ -14,8 +14,10 @@ import pyarrow as pa
 from masksearch_ray.collection.cache import user_cache, with_cache
 from masksearch_ray.collection.manifest import Manifest, SegmentSizes
 from masksearch_ray.collection.reader import CollectionReader
+from masksearch_ray.collection.shapes import shapes_of
 from masksearch_ray.errors import InputError
 from masksearch_ray.model.interrupt import interruptible
+from masksearch_ray.model.query import Field
 from masksearch_ray.model.record import Sink
 from masksearch_ray.model.values import pixel_values
 from masksearch_ray.plan.explain import explain_plan
@@ -25,7 +27,7 @@ from masksearch_ray.runtime.coordinator import Coordinator
 from masksearch_ray.runtime.loads import segment_loads
 from masksearch_ray.runtime.types import CollectionSource, Pool, Runtime
 from masksearch_ray.session.arguments import check_flag
-from masksearch_ray.session.catalog import schema_of
+from masksearch_ray.session.catalog import catalog_of, schema_of
 from masksearch_ray.session.changes import Changes, values_of
 from masksearch_ray.session.prepared import Prepared
 from masksearch_ray.session.recorder import Origin, Recorder
@@ -85,6 +87,11 @@ class Collection(Changes):
         return schema_of(self._manifest)
 
     @property
+    def fields(self) -> tuple[Field, ...]:
+        """What the query language may name: columns and their kinds, ``mask_id`` first."""
+        return tuple(catalog_of(self._manifest, self.url).fields.values())
+
+    @property
     def domain(self) -> tuple[float, float]:
         """Smallest and largest value that a pixel may have."""
         return self._manifest.domain.lo, self._manifest.domain.hi
@@ -142,6 +149,10 @@ class Collection(Changes):
         if coordinator.query.explain is None:
             return Result(coordinator, recorder)
         return self._explained(coordinator, recorder)
+
+    def parse(self, text: str, params: Mapping[str, Any] | None = None, *, roi: Any = None) -> Any:
+        """TEMPORARY."""
+        return self._prepared.query(self._manifest, self.url, text, values_of(params, {}), roi)
 
     def explain(
         self,
@@ -205,6 +216,16 @@ class Collection(Changes):
         check_flag(scaled=scaled)
         masks = self._open_reader().masks(_whole(ids))
         return [pixel_values(m, self._manifest.domain) for m in masks] if scaled else masks
+
+    def shapes(self, ids: Iterable[int]) -> list[tuple[int, int]]:
+        """``(height, width)`` of masks, in the order asked for; no pixels are read.
+
+        Raises
+        ------
+        InputError
+            There is no mask of an id.
+        """
+        return shapes_of(self._open_reader(), _whole(ids))
 
     def close(self) -> None:
         """End the workers that serve this collection, and the runtime if it was opened for it."""

@@ -1,0 +1,101 @@
+"""The server of the page."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+from nicegui import ui
+from starlette.staticfiles import StaticFiles
+
+from masksearch_ray.errors import FailedError
+from masksearch_ray.web.explore.page import add_explore
+from masksearch_ray.web.frame import STATIC
+from masksearch_ray.web.options import ServeOptions, is_loopback
+from masksearch_ray.web.routes import make_router
+from masksearch_ray.web.security import Guard
+from masksearch_ray.web.site import Site
+
+__all__ = ["make_app", "make_token", "serve"]
+
+_RECONNECT = 10.0  # seconds that a page may be cut off before the server forgets it
+
+
+def make_token() -> str:
+    """Make a token that nobody guesses."""
+    return secrets.token_urlsafe(24)
+
+
+def make_app(site: Site) -> FastAPI:
+    """Make the application; once a process, as NiceGUI keeps its pages there.
+
+    Parameters
+    ----------
+    site : Site
+    """
+    app = FastAPI(title="masksearch", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(make_router(site))
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    add_explore(site)
+    # No storage secret: the page keeps nothing of a person but what the URL says.
+    ui.run_with(
+        app,
+        title="masksearch",
+        reconnect_timeout=_RECONNECT,
+        show_welcome_message=False,
+    )
+    app.add_middleware(Guard, token=site.options.token)
+    return app
+
+
+def serve(options: ServeOptions, ready: Callable[[str], None] = lambda url: None) -> None:
+    """Serve the page until the process is interrupted.
+
+    Parameters
+    ----------
+    options : ServeOptions
+    ready : callable, optional
+        Told the URL to open once the server listens.
+
+    Raises
+    ------
+    MaskSearchError
+        The collection cannot be opened, or the port cannot be listened at.
+    """
+    site = Site(options)
+    try:
+        listening = _listen(options.host, options.port)
+        config = uvicorn.Config(
+            make_app(site),
+            log_level="warning",
+            access_log=False,
+            ws="websockets-sansio",
+            server_header=False,
+        )
+        ready(_url(options, listening.getsockname()[1]))
+        uvicorn.Server(config).run([listening])
+    finally:
+        site.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        told = f"cannot listen at {host}, port {port}: {error.strerror or error}"
+        raise FailedError(f"{told}; --port names another, 0 any that is free") from error
+    return listening
+
+
+def _url(options: ServeOptions, port: int) -> str:
+    host = "localhost" if is_loopback(options.host) else options.host
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host}:{port}/" + (f"?token={options.token}" if options.token else "")

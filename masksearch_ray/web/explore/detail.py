@@ -1,0 +1,236 @@
+"""One mask, large: with its image, beside others of the image, and a box drawn on it counted live."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import numpy as np
+from nicegui import run as background
+from nicegui import ui
+
+from masksearch_ray.errors import MaskSearchError
+from masksearch_ray.model.roi import Roi
+from masksearch_ray.web.explore.answer import Answer, marks_of, regions_of, told
+from masksearch_ray.web.rows import Row
+from masksearch_ray.web.site import Site
+from masksearch_ray.web.view import View
+
+__all__ = ["Detail"]
+
+_SIZE = 1024
+_SMALL = 96
+_BINS = 32
+
+
+class Detail:
+    """The dialog.
+
+    Parameters
+    ----------
+    site : Site
+    on_step : callable
+        Told -1 or 1, when the one before or after is wanted.
+    on_closed : callable
+        Called when the dialog was closed.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        on_step: Callable[[int], Any],
+        on_closed: Callable[[], Any] = lambda: None,
+    ) -> None:
+        self.site = site
+        self.mask_id: int | None = None
+        self._range = site.collection.domain
+        self._regions: list[Roi] = []
+        self._view = View()
+        with ui.dialog().props("maximized") as self._dialog, ui.card().classes("w-full"):
+            with ui.row().classes("items-center w-full"):
+                self._title = ui.label().classes("text-lg font-medium").mark("detail-title")
+                ui.space()
+                for icon, name, step in (
+                    ("chevron_left", "The one before", -1),
+                    ("chevron_right", "The one after", 1),
+                ):
+                    button = ui.button(icon=icon, on_click=lambda step=step: on_step(step))
+                    button.props(f'flat round aria-label="{name}"')
+                close = ui.button(icon="close", on_click=self._dialog.close)
+                close.props('flat round aria-label="Close"')
+            self._panels = ui.html(sanitize=False).classes("w-full")
+            self._drawn = ui.label("Drag a box on a picture to count its pixels.")
+            self._drawn.classes("ms-number").props('aria-live="polite"').mark("drawn")
+            with ui.row().classes("w-full gap-6 items-start"):
+                self._histogram = ui.html(sanitize=False).classes("min-w-72 grow")
+                self._facts = ui.html(sanitize=False).classes("min-w-72 grow")
+            self._others = ui.row().classes("w-full gap-2")
+        self._dialog.on("hide", lambda: self._closed(on_closed))
+        self._keys = ui.keyboard(lambda event: self._key(event, on_step), active=False)
+        ui.on("detail-drawn", lambda event: self._count(event.args))
+
+    @property
+    def open(self) -> bool:
+        """Whether it is shown."""
+        return bool(self._dialog.value)
+
+    async def show(
+        self,
+        mask_id: int,
+        answer: Answer | None,
+        view: View,
+        values: tuple[float, float] | None = None,
+    ) -> None:
+        """Show a mask.
+
+        Parameters
+        ----------
+        mask_id : int
+        answer : Answer, optional
+            In which it was found, and of which regions are drawn.
+        view : View
+        values : (float, float), optional
+            Range of values that is marked in the histogram and counted in boxes.
+        """
+        self.mask_id, self._view = mask_id, view
+        self._range = values or self.site.collection.domain
+        self._regions = regions_of(answer.query) if answer is not None else []
+        try:
+            row, mask, beside = await background.io_bound(self._read, mask_id)
+        except MaskSearchError as error:
+            ui.notify(str(error), type="negative")
+            return
+        self._title.set_text(_title(row))
+        self._drawn.set_text("Drag a box on a picture to count its pixels.")
+        self._panels.set_content(self._pictures(row, mask.shape))
+        self._histogram.set_content(_bars(mask, self.site.collection.domain, self._range))
+        self._facts.set_content(_facts(row))
+        self._fill_others(beside)
+        self._dialog.open()
+        self._keys.active = True
+        height, width = mask.shape
+        marks = marks_of(self._regions, row, self.site.box_columns)
+        for panel in ("detail-mask", "detail-overlay", "detail-image"):
+            what = {"width": width, "height": height, "mode": "box", "marks": marks}
+            ui.run_javascript(
+                f"setTimeout(() => masksearch.draw({json.dumps(panel)}, {json.dumps(what)}, "
+                f'"detail"), 60)'
+            )
+
+    def _read(self, mask_id: int) -> tuple[Row, np.ndarray[Any, Any], list[Row]]:
+        row = self.site.rows.rows([mask_id])[0]
+        mask = self.site.pictures.values([mask_id])[0]
+        return row, mask, self.site.rows.beside(row)
+
+    def _pictures(self, row: Row, shape: tuple[int, ...]) -> str:
+        height, width = shape
+        crisp = " ms-crisp" if max(shape) <= 128 else ""
+        heat = escape(self.site.heat_url(row["mask_id"], _SIZE, self._view))
+        image = self.site.image_url(row, _SIZE)
+        layers = {"mask": f'<img class="ms-heat" style="opacity:1" src="{heat}" alt="Heat map">'}
+        if image is not None:
+            shown = f'<img class="ms-image" src="{escape(image)}" alt="Image">'
+            plain = shown.replace("ms-image", "ms-plain")
+            layers = {
+                "image": plain,
+                **layers,
+                "overlay": f'{shown}<img class="ms-heat" src="{heat}" alt="">',
+            }
+        style = f"aspect-ratio:{width}/{height}"
+        figures = "".join(
+            f'<figure><div class="ms-pic ms-bare ms-draw{crisp}" id="detail-{name}" tabindex="0" '
+            f'style="{style}" aria-label="{name}: drag to count pixels in a box">{inner}</div>'
+            f"<figcaption>{name}</figcaption></figure>"
+            for name, inner in layers.items()
+        )
+        return f'<div class="ms-panels">{figures}</div>'
+
+    def _fill_others(self, beside: list[Row]) -> None:
+        self._others.clear()
+        if len(beside) < 2:
+            return
+        with self._others:
+            for row in beside:
+                name = _title(row)
+                heat = self.site.heat_url(row["mask_id"], _SMALL, self._view)
+                with ui.element("button").classes("ms-card p-1") as button:
+                    button.props(f'type=button aria-label="{escape(name)}"')
+                    if row["mask_id"] == self.mask_id:
+                        button.classes("outline outline-2")
+                    ui.html(f'<img src="{escape(heat)}" alt="" width="72">', sanitize=False)
+                    ui.label(_short(row)).classes("text-xs")
+                button.on("click", lambda row=row: self._other(row["mask_id"]))
+
+    async def _other(self, mask_id: int) -> None:
+        await self.show(mask_id, None, self._view, self._range)
+
+    def _key(self, event: Any, on_step: Callable[[int], Any]) -> Any:
+        if not event.action.keydown or not self.open:
+            return None
+        step = {"ArrowLeft": -1, "ArrowRight": 1}.get(str(event.key))
+        return None if step is None else on_step(step)
+
+    def _closed(self, on_closed: Callable[[], Any]) -> None:
+        self._keys.active = False
+        self.mask_id = None
+        on_closed()
+
+    async def _count(self, drawn: dict[str, Any]) -> None:
+        """Count the pixels of a box that is being drawn, by the engine itself."""
+        if self.mask_id is None:
+            return
+        box = ", ".join(str(int(one)) for one in drawn["numbers"])
+        low, high = self._range
+        sql = (
+            f"SELECT CP(mask, box({box}), ({low}, {high})) AS n, area(box({box})) AS a "
+            f"FROM masks WHERE mask_id = {self.mask_id}"
+        )
+        row = (await background.io_bound(self._ask, sql))[0]
+        share = f", {100 * row['n'] / row['a']:.1f} % of {row['a']:,} pixels" if row["a"] else ""
+        self._drawn.set_text(
+            f"box({box}): {row['n']:,} pixels from {told(low)} to {told(high)}{share}"
+        )
+
+    def _ask(self, sql: str) -> list[dict[str, Any]]:
+        return self.site.collection.sql(sql).to_pylist()
+
+
+def _title(row: Row) -> str:
+    parts = [f"mask {row['mask_id']}"]
+    for name in ("image_id", "model_id", "mask_type"):
+        if row.get(name) is not None:
+            parts.append(f"{name.removesuffix('_id').replace('_', ' ')} {row[name]}")
+    if row.get("label") is not None:
+        arrow = f" → {row['prediction']}" if row.get("prediction") is not None else ""
+        parts.append(f"label {row['label']}{arrow}")
+    return ", ".join(parts)
+
+
+def _short(row: Row) -> str:
+    told = [f"{n.removesuffix('_id')} {row[n]}" for n in ("model_id", "mask_type") if n in row]
+    return ", ".join(told) or f"mask {row['mask_id']}"
+
+
+def _facts(row: Row) -> str:
+    rows = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in row.items()
+    )
+    return f"<dl class='ms-facts m-0' aria-label='Metadata'>{rows}</dl>"
+
+
+def _bars(
+    mask: np.ndarray[Any, Any], domain: tuple[float, float], values: tuple[float, float]
+) -> str:
+    """Histogram of a mask's values, those in the range marked; heights are roots of counts."""
+    counts, edges = np.histogram(mask[~np.isnan(mask)], bins=_BINS, range=domain)
+    heights = np.sqrt(counts / max(1, counts.max()))
+    low, high = values
+    bars = "".join(
+        f'<i class="{"ms-in" if low <= (a + b) / 2 < high else ""}" '
+        f'style="height:{100 * h:.1f}%" title="{told(float(a))} to {told(float(b))}: {n:,}"></i>'
+        for h, n, a, b in zip(heights, counts, edges[:-1], edges[1:], strict=True)
+    )
+    name = f"Values of this mask; {told(low)} to {told(high)} marked"
+    return f'<div class="ms-bars" role="img" aria-label="{name}">{bars}</div><div class="ms-soft text-xs">{name}</div>'

@@ -1,0 +1,162 @@
+"""Routes beside the pages: pictures and exports."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Annotated
+
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as parquet
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import Response, StreamingResponse
+
+from masksearch_ray.errors import InputError, MaskSearchError
+from masksearch_ray.web.pictures import Look
+from masksearch_ray.web.runs import Run
+from masksearch_ray.web.site import Site
+
+__all__ = ["make_router"]
+
+# Pictures of a version never change, and the version is in their URL.
+_KEEP = {"Cache-Control": "private, max-age=3600, immutable"}
+_MOST_ZIPPED = 2000
+
+Size = Annotated[int, Query(ge=16, le=1024)]
+
+
+def make_router(site: Site) -> APIRouter:
+    """Make the routes.
+
+    Parameters
+    ----------
+    site : Site
+    """
+    router = APIRouter()
+
+    @router.get("/health")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @router.get("/picture/{version}/heat/{mask_id}.png")
+    def heat(
+        version: int, mask_id: int, size: Size = 160, map: str = "inferno", own: bool = False
+    ) -> Response:
+        _check_version(site, version)
+        return _picture(lambda: site.pictures.heat(mask_id, Look(size, map, own)))
+
+    @router.get("/picture/{version}/pair/{first}-{second}.png")
+    def pair(version: int, first: int, second: int, at: float, size: Size = 160) -> Response:
+        _check_version(site, version)
+        return _picture(lambda: site.pictures.pair(first, second, at, size))
+
+    @router.get("/picture/{version}/image/{mask_id}.png")
+    def image(version: int, mask_id: int, size: Size = 160, of: str = "image_path") -> Response:
+        _check_version(site, version)
+        if of not in IMAGE_COLUMNS:
+            raise HTTPException(404, "no such column of images")
+        return _picture(lambda: site.pictures.image(mask_id, size, of))
+
+    @router.get("/export/{key}.{ending}")
+    def export(key: str, ending: str, ids: str | None = None) -> Response:
+        run = site.runs.get(key)
+        if run is None or run.table is None:
+            raise HTTPException(404, "This answer is kept no more; ask again.")
+        return _exported(site, run, ending, ids)
+
+    return router
+
+
+IMAGE_COLUMNS = ("image_path", "clean_path")
+"""Columns whose files may be shown."""
+
+
+def _check_version(site: Site, version: int) -> None:
+    if version != site.collection.version:
+        raise HTTPException(404, "another version of the collection is served")
+
+
+def _picture(draw: Callable[[], bytes]) -> Response:
+    try:
+        return Response(draw(), media_type="image/png", headers=_KEEP)
+    except InputError as error:
+        raise HTTPException(404, str(error)) from error
+    except MaskSearchError as error:
+        raise HTTPException(500, str(error)) from error
+
+
+def _exported(site: Site, run: Run, ending: str, ids: str | None) -> Response:
+    assert run.table is not None
+    table = _chosen(run.table, ids)
+    name = f"attachment; filename=masksearch.{ending}"
+    headers = {"Content-Disposition": name}
+    match ending:
+        case "csv":
+            return Response(_csv(table), media_type="text/csv", headers=headers)
+        case "parquet":
+            sink = io.BytesIO()
+            parquet.write_table(table, sink)
+            return Response(sink.getvalue(), headers=headers)
+        case "txt":
+            text = "".join(f"{value}\n" for value in table.column(0).to_pylist())
+            return Response(text, media_type="text/plain", headers=headers)
+        case "zip":
+            return StreamingResponse(
+                _zipped(site, table), media_type="application/zip", headers=headers
+            )
+    raise HTTPException(404, "csv, parquet, txt or zip wanted")
+
+
+def _chosen(table: pa.Table, ids: str | None) -> pa.Table:
+    """Rows whose first column is among ids that were marked; all where none were."""
+    if not ids:
+        return table
+    wanted = set(ids.split(","))
+    keep = [str(value) in wanted for value in table.column(0).to_pylist()]
+    return table.filter(pa.array(keep))
+
+
+def _csv(table: pa.Table) -> bytes:
+    """CSV, lists (boxes) as text."""
+    columns = [
+        pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+        if pa.types.is_nested(column.type)
+        else column
+        for column in table.columns
+    ]
+    sink = io.BytesIO()
+    csv.write_csv(pa.table(columns, names=table.column_names), sink)
+    return sink.getvalue()
+
+
+def _zipped(site: Site, table: pa.Table) -> Iterator[bytes]:
+    """Overlays of the answer's masks, as a ZIP file, part by part."""
+    if "mask_id" not in table.column_names:
+        raise HTTPException(400, "the answer has no mask_id, so there are no masks to draw")
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
+        for mask_id in table.column("mask_id").to_pylist()[:_MOST_ZIPPED]:
+            archive.writestr(f"{mask_id}.png", site.pictures.overlay(mask_id))
+            yield sink.taken()
+    yield sink.taken()
+
+
+class _Sink(io.RawIOBase):
+    """A file that is read while it is written; it cannot seek, so nothing is kept of it."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        """What was written since the last time."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)

@@ -1,0 +1,125 @@
+"""What all pages share: the collection, queries that run, pictures."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+import masksearch_ray as ms
+from masksearch_ray.session import Collection
+from masksearch_ray.web.options import ServeOptions
+from masksearch_ray.web.pictures import Look, Pictures
+from masksearch_ray.web.rows import Row, RowBook
+from masksearch_ray.web.view import View
+from masksearch_ray.web.runs import Runs
+
+__all__ = ["Site", "ValueHistogram"]
+
+
+@dataclass(frozen=True)
+class ValueHistogram:
+    """Pixels of all masks by value.
+
+    Parameters
+    ----------
+    edges : tuple of float
+        n + 1 ascending values.
+    counts : tuple of int
+        n counts.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+class Site:
+    """A collection as it is served.
+
+    Parameters
+    ----------
+    options : ServeOptions
+    """
+
+    def __init__(self, options: ServeOptions) -> None:
+        self.options = options
+        self.collection: Collection = ms.open(options.url, **options.how)
+        self.rows = RowBook(self.collection)
+        self.pictures = Pictures(
+            self.collection,
+            self.rows,
+            options.images,
+            options.image_options,
+            options.picture_bytes,
+        )
+        self.runs = Runs(self.collection, options.seconds, options.rows, options.queries)
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """Last name of the collection's path."""
+        return self.collection.url.rstrip("/").rpartition("/")[2] or self.collection.url
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Types of the metadata columns by name."""
+        return {field.name: str(field.type) for field in self.collection.schema}
+
+    @cached_property
+    def box_columns(self) -> tuple[str, ...]:
+        """Columns of boxes, one or several a mask."""
+        kinds = {"box", "boxes"}
+        return tuple(f.name for f in self.collection.fields if f.kind in kinds)
+
+    @cached_property
+    def has_images(self) -> bool:
+        """Whether the collection names images."""
+        return "image_path" in self.columns
+
+    @property
+    def histogram(self) -> ValueHistogram:
+        """Pixels of all masks by value; the index alone is read, once."""
+        with self._lock:
+            return self._histogram
+
+    @cached_property
+    def _histogram(self) -> ValueHistogram:
+        edges, counts = self.collection.histogram()
+        return ValueHistogram(
+            tuple(np.asarray(edges).tolist()), tuple(np.asarray(counts).tolist())
+        )
+
+    # -- where pictures are -------------------------------------------------------------------
+
+    def look(self, size: int, view: View) -> Look:
+        """How a picture of a size is drawn in a view."""
+        return Look(size, view.colours, view.own)
+
+    def heat_url(self, mask_id: int, size: int, view: View) -> str:
+        """Where the heat map of a mask is."""
+        own = "&own=1" if view.own else ""
+        return f"{self._pictures}/heat/{mask_id}.png?size={size}&map={view.colours}{own}"
+
+    def pair_url(self, first: int, second: int, size: int, at: float | None = None) -> str:
+        """Where the picture of two masks is: which pixels reach a value in which of them."""
+        low, high = self.collection.domain
+        value = (low + high) / 2 if at is None else at
+        return f"{self._pictures}/pair/{first}-{second}.png?at={value}&size={size}"
+
+    def image_url(self, row: Row, size: int, column: str = "image_path") -> str | None:
+        """Where the image of a mask is; None where the collection names none."""
+        if not row.get(column):
+            return None
+        of = "" if column == "image_path" else f"&of={column}"
+        return f"{self._pictures}/image/{row['mask_id']}.png?size={size}{of}"
+
+    @property
+    def _pictures(self) -> str:
+        return f"/picture/{self.collection.version}"
+
+    def close(self) -> None:
+        """Let go of the collection."""
+        self.runs.close()
+        self.collection.close()

@@ -1,0 +1,254 @@
+// What happens in the browser alone: the grid of pictures, and drawing on a picture.
+// Clicks and keys are told to the server by emitEvent; nothing is fetched from anywhere else.
+(() => {
+  "use strict";
+  const SVG = "http://www.w3.org/2000/svg";
+
+  function make(tag, attributes = {}, ...children) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value !== null && value !== undefined) element.setAttribute(name, value);
+    }
+    element.append(...children.filter((child) => child !== null));
+    return element;
+  }
+
+  function shape(kind, numbers, name) {
+    const element = document.createElementNS(SVG, kind);
+    if (kind === "rect") {
+      const [x0, y0, x1, y1] = numbers;
+      for (const [key, value] of Object.entries({ x: x0, y: y0, width: Math.max(0, x1 - x0), height: Math.max(0, y1 - y0) })) {
+        element.setAttribute(key, value);
+      }
+    } else {
+      element.setAttribute("points", numbers.join(" "));
+    }
+    element.setAttribute("class", name);
+    return element;
+  }
+
+  function drawing(width, height, marks) {
+    const svg = document.createElementNS(SVG, "svg");
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    svg.setAttribute("preserveAspectRatio", "none");
+    svg.setAttribute("aria-hidden", "true");
+    for (const [kind, numbers, name] of marks) svg.append(shape(kind, numbers, name));
+    return svg;
+  }
+
+  function picture(tile) {
+    const [height, width] = tile.shape;
+    const small = Math.max(height, width) <= 96;
+    const frame = make("div", { class: `ms-pic${tile.image ? "" : " ms-bare"}${small ? " ms-crisp" : ""}`, style: `aspect-ratio: ${width} / ${height}` });
+    if (tile.image) {
+      const image = make("img", { class: "ms-image", src: tile.image, alt: "", loading: "lazy", decoding: "async" });
+      image.addEventListener("error", () => image.remove(), { once: true });
+      frame.append(image);
+    }
+    frame.append(make("img", { class: "ms-heat", src: tile.heat, alt: "", loading: "lazy", decoding: "async" }));
+    frame.append(drawing(width, height, tile.marks));
+    return frame;
+  }
+
+  function figure(tile, selected) {
+    const check = make("input", { type: "checkbox", tabindex: "-1", "aria-label": `Mark ${tile.name}` });
+    check.checked = selected;
+    const caption = make("figcaption", {}, make("b", {}, tile.title));
+    for (const line of tile.lines) caption.append(make("br"), line);
+    return make(
+      "figure",
+      { class: "ms-tile", role: "option", tabindex: "0", "data-id": tile.id, "aria-selected": String(selected), "aria-label": [tile.name, tile.title, ...tile.lines].join(", ") },
+      check, picture(tile), caption,
+    );
+  }
+
+  const grids = new Map();
+
+  function mark(grid, element, on) {
+    element.setAttribute("aria-selected", String(on));
+    element.querySelector("input").checked = on;
+    on ? grid.selected.add(element.dataset.id) : grid.selected.delete(element.dataset.id);
+  }
+
+  function tell(name) {
+    const grid = grids.get(name);
+    emitEvent(`${name}-selected`, [...grid.selected]);
+  }
+
+  function neighbour(element, key) {
+    const all = [...element.parentElement.children];
+    const columns = getComputedStyle(element.parentElement).gridTemplateColumns.split(" ").length;
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[key];
+    return step === undefined ? null : all[all.indexOf(element) + step] ?? null;
+  }
+
+  function listen(name, host) {
+    host.addEventListener("click", (event) => {
+      const element = event.target.closest(".ms-tile");
+      if (!element) return;
+      const grid = grids.get(name);
+      if (event.target.matches("input")) {
+        mark(grid, element, event.target.checked);
+        if (event.shiftKey && grid.last) {
+          const all = [...host.children];
+          const [from, to] = [all.indexOf(grid.last), all.indexOf(element)].sort((a, b) => a - b);
+          if (from >= 0) all.slice(from, to + 1).forEach((one) => mark(grid, one, event.target.checked));
+        }
+        grid.last = element;
+        tell(name);
+      } else {
+        emitEvent(`${name}-open`, element.dataset.id);
+      }
+    });
+    host.addEventListener("keydown", (event) => {
+      const element = event.target.closest(".ms-tile");
+      if (!element) return;
+      const next = neighbour(element, event.key);
+      if (next) {
+        next.focus();
+      } else if (event.key === "Enter") {
+        emitEvent(`${name}-open`, element.dataset.id);
+      } else if (event.key === " ") {
+        mark(grids.get(name), element, element.getAttribute("aria-selected") !== "true");
+        tell(name);
+      } else {
+        return;
+      }
+      event.preventDefault();
+    });
+  }
+
+  // Show tiles in the element with this id.
+  function grid(name, tiles, selected) {
+    const host = document.getElementById(name);
+    if (!host) return;
+    if (!host.dataset.listens) {
+      host.dataset.listens = "yes";
+      listen(name, host);
+    }
+    grids.set(name, { selected: new Set(selected), last: null });
+    const marked = grids.get(name).selected;
+    host.replaceChildren(...tiles.map((tile) => figure(tile, marked.has(String(tile.id)))));
+  }
+
+  function select(name, ids) {
+    const known = grids.get(name);
+    if (!known) return;
+    known.selected = new Set(ids);
+    for (const element of document.getElementById(name).children) {
+      mark(known, element, ids.includes(element.dataset.id));
+    }
+  }
+
+  // -- drawing on a picture ---------------------------------------------------------------------
+
+  const drawings = new Map();
+
+  function place(host, event, width, height) {
+    const frame = host.getBoundingClientRect();
+    const x = Math.min(1, Math.max(0, (event.clientX - frame.left) / frame.width));
+    const y = Math.min(1, Math.max(0, (event.clientY - frame.top) / frame.height));
+    return [x * width, y * height];
+  }
+
+  function sketch(host, width, height, marks) {
+    host.querySelector("svg.ms-sketch")?.remove();
+    const svg = drawing(width, height, marks);
+    svg.classList.add("ms-sketch");
+    host.append(svg);
+  }
+
+  function boxOf([ax, ay], [bx, by]) {
+    return [Math.floor(Math.min(ax, bx)), Math.floor(Math.min(ay, by)), Math.ceil(Math.max(ax, bx)), Math.ceil(Math.max(ay, by))];
+  }
+
+  const rounded = (points) => points.map((point) => point.map((one) => Math.round(one * 10) / 10));
+
+  // Let people draw a box or a polygon on the picture in the element with this id; what is drawn is
+  // told, in pixels of the mask, as TELLER-drawn (while it changes at most every 80 ms, and at its end).
+  function draw(name, { width, height, mode, marks }, teller = name) {
+    const host = document.getElementById(name);
+    if (!host) return;
+    const state = { width, height, mode, points: [], from: null, told: 0 };
+    const before = drawings.get(name);
+    drawings.set(name, state);
+    sketch(host, width, height, marks);
+    if (before && host.dataset.draws) return;
+    host.dataset.draws = "yes";
+    const now = () => drawings.get(name);
+    const report = (kind, numbers, done) => {
+      const time = performance.now();
+      if (!done && time - now().told < 80) return;
+      now().told = time;
+      emitEvent(`${teller}-drawn`, { kind, numbers, done });
+    };
+    host.addEventListener("pointerdown", (event) => {
+      const held = now();
+      if (held.mode !== "box") return;
+      host.setPointerCapture(event.pointerId);
+      held.from = place(host, event, held.width, held.height);
+      event.preventDefault();
+    });
+    host.addEventListener("pointermove", (event) => {
+      const held = now();
+      const at = place(host, event, held.width, held.height);
+      if (held.from) {
+        const box = boxOf(held.from, at);
+        sketch(host, held.width, held.height, [["rect", box, "ms-drawn"]]);
+        report("box", box, false);
+      } else if (held.mode === "polygon" && held.points.length) {
+        sketch(host, held.width, held.height, [["polygon", [...held.points, at].flat(), "ms-drawn"]]);
+      }
+    });
+    host.addEventListener("pointerup", (event) => {
+      const held = now();
+      if (!held.from) return;
+      const box = boxOf(held.from, place(host, event, held.width, held.height));
+      held.from = null;
+      if (box[2] > box[0] && box[3] > box[1]) {
+        sketch(host, held.width, held.height, [["rect", box, "ms-drawn"]]);
+        report("box", box, true);
+      }
+    });
+    host.addEventListener("click", (event) => {
+      const held = now();
+      if (held.mode !== "polygon") return;
+      held.points.push(place(host, event, held.width, held.height));
+      sketch(host, held.width, held.height, [["polygon", held.points.flat(), "ms-drawn"]]);
+    });
+    const close = () => {
+      const held = now();
+      if (held.mode !== "polygon" || held.points.length < 3) return;
+      report("polygon", rounded(held.points).flat(), true);
+      held.points = [];
+    };
+    host.addEventListener("dblclick", (event) => {
+      const held = now();
+      // The second click of the two has put the last corner there twice.
+      if (held.mode === "polygon" && held.points.length > 3) held.points.pop();
+      event.preventDefault();
+      close();
+    });
+    host.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") close();
+      else if (event.key === "Escape") {
+        now().points = [];
+        now().from = null;
+        sketch(host, now().width, now().height, marks);
+      }
+    });
+  }
+
+  // -- the rest -----------------------------------------------------------------------------------
+
+  function opacity(value) {
+    document.documentElement.style.setProperty("--ms-heat", value);
+  }
+
+  // The address names what is shown, without a new page being loaded.
+  function address(query) {
+    history.replaceState(null, "", query ? `?${query}` : location.pathname);
+  }
+
+  window.masksearch = { grid, select, draw, opacity, address };
+})();
