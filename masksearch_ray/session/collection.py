@@ -17,7 +17,7 @@ from masksearch_ray.collection.reader import CollectionReader
 from masksearch_ray.collection.shapes import shapes_of
 from masksearch_ray.errors import InputError
 from masksearch_ray.model.interrupt import interruptible
-from masksearch_ray.model.query import Field
+from masksearch_ray.model.query import Catalog, Query
 from masksearch_ray.model.record import Sink
 from masksearch_ray.model.values import pixel_values
 from masksearch_ray.plan.explain import explain_plan
@@ -87,9 +87,9 @@ class Collection(Changes):
         return schema_of(self._manifest)
 
     @property
-    def fields(self) -> tuple[Field, ...]:
-        """What the query language may name: columns and their kinds, ``mask_id`` first."""
-        return tuple(catalog_of(self._manifest, self.url).fields.values())
+    def catalog(self) -> Catalog:
+        """What a query may name: columns with their kinds, and the value domain."""
+        return catalog_of(self._manifest, self.url)
 
     @property
     def domain(self) -> tuple[float, float]:
@@ -150,9 +150,28 @@ class Collection(Changes):
             return Result(coordinator, recorder)
         return self._explained(coordinator, recorder)
 
-    def parse(self, text: str, params: Mapping[str, Any] | None = None, *, roi: Any = None) -> Any:
-        """TEMPORARY."""
-        return self._prepared.query(self._manifest, self.url, text, values_of(params, {}), roi)
+    def parse(
+        self, text: str, params: Mapping[str, Any] | None = None, *, roi: Any = None, **more: Any
+    ) -> Query:
+        """What a query means: bound to the columns and typed, not answered; nothing is read.
+
+        Parameters
+        ----------
+        text, params, roi
+            As of `sql`; further keywords are parameters, too.
+
+        Returns
+        -------
+        Query
+            Frozen; equal but for its `text` for every spelling of names, aliases and parameters.
+
+        Raises
+        ------
+        QueryError
+            `sql` would refuse it; with `.line`, `.column` and `.hint`.
+        """
+        values = values_of(params, more)
+        return self._prepared.query(self._manifest, self.url, text, values, roi)
 
     def explain(
         self,

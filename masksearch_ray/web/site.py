@@ -71,7 +71,7 @@ class Site:
     def box_columns(self) -> tuple[str, ...]:
         """Columns of boxes, one or several a mask."""
         kinds = {"box", "boxes"}
-        return tuple(f.name for f in self.collection.fields if f.kind in kinds)
+        return tuple(f.name for f in self.collection.catalog.fields.values() if f.kind in kinds)
 
     @cached_property
     def has_images(self) -> bool:
