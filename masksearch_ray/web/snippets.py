@@ -46,7 +46,7 @@ def snippets(
     use_index : bool
         False where it was run as a full scan.
     """
-    how = {"runtime": runtime, "address": address, "use_index": use_index}
+    how: Any = {"runtime": runtime, "address": address, "use_index": use_index}
     return Snippets(sql, as_python(sql, url, **how), as_command(sql, url, **how))
 
 

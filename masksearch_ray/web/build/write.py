@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from masksearch_ray.errors import InputError
 from masksearch_ray.model.query import (
@@ -13,10 +14,10 @@ from masksearch_ray.model.query import (
     Column,
     CountPixels,
     Expr,
-    Literal,
     MaskSource,
     Type,
 )
+from masksearch_ray.model.query import Literal as Constant
 from masksearch_ray.model.values import Domain, ValueRange
 from masksearch_ray.sql import render_expr
 from masksearch_ray.sql.masks import BINARY_DOMAIN
@@ -24,11 +25,10 @@ from masksearch_ray.sql.tokens import MAX_TEXT
 from masksearch_ray.web.build.checks import check
 from masksearch_ray.web.build.state import Built, Condition, Pixels, Value
 
-__all__ = ["ONES", "Names", "mask_source", "names", "score_expr", "to_sql"]
+__all__ = ["Names", "condition_sql", "names", "score_expr", "to_sql", "value_sql"]
 
-ONES = ValueRange.of(0.5, 1.0, BINARY_DOMAIN)
-"""The ones of a mask of 0 and 1."""
-
+# The ones of a mask of 0 and 1.
+_ONES = ValueRange.of(0.5, 1.0, BINARY_DOMAIN)
 _TOLD = ("label", "prediction")
 _BREAK_AFTER = 80
 
@@ -97,7 +97,7 @@ def to_sql(built: Built, catalog: Catalog, *, counts: bool = True) -> str:
         selected += _selected(built, catalog.domain, named)
         score = named.score
     lines = ["SELECT " + ",\n       ".join(selected), "FROM masks"]
-    passes = f"{score} {built.comparison} {_value(built.threshold)}"
+    passes = f"{score} {built.comparison} {value_sql(built.threshold)}"
     conditions = _conditions(built)
     if built.kind == "filter" and built.score != "iou":
         conditions.append(passes)
@@ -117,8 +117,8 @@ def to_sql(built: Built, catalog: Catalog, *, counts: bool = True) -> str:
 def score_expr(built: Built, domain: Domain) -> Expr:
     """The score as the binder types it."""
     if built.score == "iou":
-        parts = [_iou_part(built, domain, aggregate) for aggregate in ("intersect", "union")]
-        return Call("/", tuple(parts), "float")
+        both, either = _iou_part(built, domain, "intersect"), _iou_part(built, domain, "union")
+        return Call("/", (both, either), "float")
     counted = _counted(built.pixels, domain)
     if built.score == "count":
         return counted
@@ -127,15 +127,13 @@ def score_expr(built: Built, domain: Domain) -> Expr:
     return Call("/", (counted, divisor), "float")
 
 
-def mask_source(built: Built, aggregate: str) -> MaskSource:
-    """What an IoU counts in: the masks of an image, combined."""
-    cut = ValueRange(float(built.pixels.low), math.inf) if built.cut else None
-    return MaskSource("union" if aggregate == "union" else "intersect", cut)
-
-
-def _iou_part(built: Built, domain: Domain, aggregate: str) -> CountPixels:
-    values = ONES if built.cut else ValueRange.of(built.pixels.low, domain.hi, domain)
-    return CountPixels(mask_source(built, aggregate), built.pixels.roi, values)
+def _iou_part(
+    built: Built, domain: Domain, aggregate: Literal["intersect", "union"]
+) -> CountPixels:
+    values, threshold = ValueRange.of(built.pixels.low, domain.hi, domain), None
+    if built.cut:
+        values, threshold = _ONES, ValueRange(float(built.pixels.low), math.inf)
+    return CountPixels(MaskSource(aggregate, threshold), built.pixels.roi, values)
 
 
 def _counted(pixels: Pixels, domain: Domain) -> CountPixels:
@@ -165,15 +163,16 @@ def _conditions(built: Built) -> list[str]:
     if built.score == "iou" and built.pair is not None:
         pair = built.pair
         where.insert(0, Condition(pair.column, "in", (pair.first, pair.second)))
-    return [_condition(condition) for condition in where]
+    return [condition_sql(condition) for condition in where]
 
 
-def _condition(condition: Condition) -> str:
+def condition_sql(condition: Condition) -> str:
+    """A condition as it stands in WHERE."""
     column = render_expr(Column(condition.column, "other"))
     operator = condition.operator.upper()
     if condition.other:
         return f"{column} {operator} {render_expr(Column(condition.other, 'other'))}"
-    values = [_value(value) for value in condition.values]
+    values = [value_sql(value) for value in condition.values]
     match condition.operator:
         case "is null" | "is not null":
             return f"{column} {operator}"
@@ -184,11 +183,12 @@ def _condition(condition: Condition) -> str:
     return f"{column} {operator} {values[0]}"
 
 
-def _value(value: Value) -> str:
+def value_sql(value: Value) -> str:
+    """A value as SQL; whole floats as integers, which compare alike."""
     kind: Type = "string" if isinstance(value, str) else "float"
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
-    return render_expr(Literal(value, kind))
+    return render_expr(Constant(value, kind))
 
 
 def _free(name: str, taken: set[str]) -> str:
