@@ -1,0 +1,201 @@
+"""A region: the full image, a column of boxes, or what is drawn on an example."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from nicegui import run as background
+from nicegui import ui
+
+from masksearch_ray.model.roi import Box, BoxColumn, BoxListColumn, FullImage, Polygon, Roi
+from masksearch_ray.web.explore.answer import Mark
+from masksearch_ray.web.rows import Row
+from masksearch_ray.web.site import Site
+from masksearch_ray.web.view import View
+
+__all__ = ["RegionChoice", "RegionDialog", "told_region"]
+
+_DRAWN = "drawn"
+_SIZE = 1024
+
+
+def told_region(region: Roi) -> str:
+    """A region in a few words."""
+    match region:
+        case FullImage():
+            return "full image"
+        case BoxColumn(name):
+            return f"{name} (each mask's own box)"
+        case BoxListColumn(name):
+            return f"{name} (each mask's own boxes)"
+        case Box(x0, y0, x1, y1):
+            return f"drawn box ({x0}, {y0}, {x1}, {y1})"
+        case Polygon(points):
+            return f"drawn polygon of {len(points)} corners"
+    return str(region)
+
+
+class RegionChoice:
+    """A select of regions, with a button to draw one, and whether its outside is meant.
+
+    Parameters
+    ----------
+    name : str
+        What the region is of, for those who cannot see it.
+    columns : sequence of Roi
+        Regions that columns name.
+    on_draw : callable
+        Called with the region as it is, when one is to be drawn; told what was drawn by `set`.
+    on_change : callable
+        Told the region, and whether its outside is meant.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        columns: tuple[Roi, ...],
+        on_draw: Callable[[RegionChoice], Any],
+        on_change: Callable[[Roi, bool], Any],
+    ) -> None:
+        self.region: Roi = FullImage()
+        self._columns = columns
+        self._on_change = on_change
+        self._quiet = False
+        with ui.row().classes("w-full items-center gap-1 no-wrap"):
+            self._select = ui.select(self._options(), value="full_image", label=name)
+            self._select.props(f'dense outlined aria-label="{name}"').classes("grow min-w-0")
+            self._select.mark(f"region {name}")
+            self._select.on_value_change(self._chosen)
+            draw = ui.button(icon="highlight_alt", on_click=lambda: on_draw(self))
+            draw.props(f'flat round dense aria-label="Draw: {name}"')
+            draw.tooltip("Draw a box or a polygon on an example")
+        self._outside = ui.checkbox("outside of it")
+        self._outside.props(f'dense aria-label="{name}: outside of it"')
+        self._outside.on_value_change(lambda event: self._tell())
+        self._outside.set_visibility(False)
+
+    def set(self, region: Roi, outside: bool) -> None:
+        """Show a region without telling that it changed."""
+        self._quiet = True
+        self.region = region
+        self._select.set_options(self._options(), value=self._key(region))
+        self._outside.set_value(outside)
+        self._outside.set_visibility(not isinstance(region, FullImage))
+        self._quiet = False
+
+    def drawn(self, region: Roi) -> None:
+        """Take a region that was drawn."""
+        self.set(region, bool(self._outside.value))
+        self._tell()
+
+    def _options(self) -> dict[str, str]:
+        options = {"full_image": told_region(FullImage())}
+        options |= {f"column {roi.name}": told_region(roi) for roi in self._columns}  # type: ignore[union-attr]
+        if isinstance(self.region, Box | Polygon):
+            options[_DRAWN] = told_region(self.region)
+        return options
+
+    def _key(self, region: Roi) -> str:
+        match region:
+            case BoxColumn(name) | BoxListColumn(name):
+                return f"column {name}"
+            case Box() | Polygon():
+                return _DRAWN
+        return "full_image"
+
+    def _chosen(self, event: Any) -> None:
+        if self._quiet or event.value in (None, _DRAWN):
+            return
+        known = {self._key(roi): roi for roi in self._columns}
+        self.set(known.get(event.value, FullImage()), bool(self._outside.value))
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._quiet:
+            outside = bool(self._outside.value) and not isinstance(self.region, FullImage)
+            self._on_change(self.region, outside)
+
+
+class RegionDialog:
+    """Where a box or a polygon is drawn on an example.
+
+    Parameters
+    ----------
+    site : Site
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._choice: RegionChoice | None = None
+        self._drawn: Roi | None = None
+        self._shape = (1, 1)
+        with ui.dialog() as self._dialog, ui.card().classes("w-[560px] max-w-full"):
+            ui.label("Draw a region").classes("text-lg font-medium")
+            self._mode = ui.toggle({"box": "Box", "polygon": "Polygon"}, value="box")
+            self._mode.props('no-caps aria-label="Box or polygon"')
+            self._mode.on_value_change(lambda event: self._listen())
+            self._hint = ui.label().classes("ms-soft text-sm")
+            self._picture = ui.html(sanitize=False).classes("w-full")
+            self._told = ui.label().classes("ms-number text-sm").mark("region-told")
+            self._told.props('aria-live="polite"')
+            with ui.row().classes("w-full justify-end"):
+                ui.button("Cancel", on_click=self._dialog.close).props("flat no-caps")
+                self._take = ui.button("Use this region", on_click=self._taken).props("no-caps")
+        ui.on("region-drawn", lambda event: self._take_drawn(event.args))
+
+    async def show(self, choice: RegionChoice, mask_id: int, view: View) -> None:
+        """Open on a mask; what is drawn goes to the choice."""
+        self._choice, self._drawn = choice, None
+        row, shape = await background.io_bound(self._read, mask_id)
+        self._shape = shape
+        height, width = shape
+        image = self.site.image_url(row, _SIZE)
+        below = f'<img class="ms-image" src="{escape(image)}" alt="">' if image else ""
+        heat = escape(self.site.heat_url(mask_id, _SIZE, view))
+        self._picture.set_content(
+            f'<div class="ms-pic ms-bare ms-draw" id="region" tabindex="0" '
+            f'aria-label="Example, {width} by {height} pixels: draw a region" '
+            f'style="aspect-ratio:{width}/{height}">{below}'
+            f'<img class="ms-heat" src="{heat}" alt=""></div>'
+        )
+        self._take.set_enabled(False)
+        self._told.set_text("Nothing is drawn yet.")
+        self._dialog.open()
+        self._listen()
+
+    def _listen(self) -> None:
+        texts = {
+            "box": "Drag from one corner to the other.",
+            "polygon": "Click corner after corner; a double click, or Enter, ends it.",
+        }
+        self._hint.set_text(texts[self._mode.value])
+        marks: list[Mark] = []
+        if self._choice is not None and isinstance(self._choice.region, Box):
+            box = self._choice.region
+            marks.append(("rect", [box.x0, box.y0, box.x1, box.y1], "ms-roi"))
+        height, width = self._shape
+        what = {"width": width, "height": height, "mode": self._mode.value, "marks": marks}
+        ui.run_javascript(
+            f'setTimeout(() => masksearch.draw("region", {json.dumps(what)}), 60)'
+        )
+
+    def _read(self, mask_id: int) -> tuple[Row, tuple[int, int]]:
+        return self.site.rows.rows([mask_id])[0], self.site.collection.shapes([mask_id])[0]
+
+    def _take_drawn(self, drawn: dict[str, Any]) -> None:
+        numbers = drawn["numbers"]
+        if drawn["kind"] == "box":
+            self._drawn = Box(*(int(one) for one in numbers))
+        else:
+            points = zip(map(float, numbers[::2]), map(float, numbers[1::2]), strict=True)
+            self._drawn = Polygon(tuple(points))
+        self._told.set_text(told_region(self._drawn))
+        self._take.set_enabled(bool(drawn["done"]))
+
+    def _taken(self) -> None:
+        if self._choice is not None and self._drawn is not None:
+            self._choice.drawn(self._drawn)
+        self._dialog.close()
