@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 import masksearch_ray as ms
+from masksearch_ray.model.query import Catalog
 from masksearch_ray.session import Collection
+from masksearch_ray.web.build import Facts, facts_of, facts_sql, values_of, values_sql
+from masksearch_ray.web.build.offers import FEW
 from masksearch_ray.web.options import ServeOptions
 from masksearch_ray.web.pictures import Look, Pictures
 from masksearch_ray.web.rows import Row, RowBook
@@ -62,10 +66,24 @@ class Site:
         """Last name of the collection's path."""
         return self.collection.url.rstrip("/").rpartition("/")[2] or self.collection.url
 
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What a query may name."""
+        return self.collection.catalog
+
     @property
-    def columns(self) -> dict[str, str]:
-        """Types of the metadata columns by name."""
-        return {field.name: str(field.type) for field in self.collection.schema}
+    def facts(self) -> Mapping[str, Facts]:
+        """First statistics of the metadata columns, read once."""
+        with self._lock:
+            return self._facts
+
+    @cached_property
+    def _facts(self) -> Mapping[str, Facts]:
+        facts = facts_of(self.catalog, self.collection.sql(facts_sql(self.catalog)).table)
+        for name, known in facts.items():
+            if known.distinct is not None and 0 < known.distinct <= FEW:
+                facts[name] = values_of(known, self.collection.sql(values_sql(name)).table)
+        return facts
 
     @cached_property
     def box_columns(self) -> tuple[str, ...]:
@@ -76,7 +94,7 @@ class Site:
     @cached_property
     def has_images(self) -> bool:
         """Whether the collection names images."""
-        return "image_path" in self.columns
+        return "image_path" in self.catalog.fields
 
     @property
     def histogram(self) -> ValueHistogram:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from masksearch_ray.model.roi import Box, BoxColumn, BoxListColumn, Outside, Pol
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.view import View
 
-__all__ = ["Answer", "Mark", "marks_of", "regions_of", "told"]
+__all__ = ["Answer", "Mark", "marks_of", "range_of", "regions_of", "told"]
 
 Mark = tuple[str, list[float], str]
 """What is drawn on a picture: ``rect`` or ``polygon``, numbers in pixels of the mask, class."""
@@ -93,10 +94,14 @@ class Answer:
             return f"{self.key} {found[self.key]}"
         return told(found[self.score])
 
-    def place_of(self, key: object) -> int | None:
-        """Place of a mask or image in the answer; None if it is not in it."""
-        keys = self.table.column(self.key).to_pylist()
-        return keys.index(key) if key in keys else None
+    @cached_property
+    def keys(self) -> list[str]:
+        """Which mask or image each row is, as text."""
+        return [str(key) for key in self.table.column(self.key).to_pylist()]
+
+    def typed(self, key: str) -> Any:
+        """A key as the answer has it."""
+        return self.table.column(self.key)[self.keys.index(key)].as_py()
 
 
 def told(value: object) -> str:
@@ -119,6 +124,17 @@ def regions_of(query: Query) -> list[Roi]:
                 roi = node.roi.roi if isinstance(node.roi, Outside) else node.roi
                 found[roi] = None
     return list(found)
+
+
+def range_of(query: Query) -> tuple[float, float] | None:
+    """Range of values of a query's first count; None where it counts nothing."""
+    for expr in _exprs(query):
+        for node in _walk(expr):
+            if isinstance(node, CountPixels):
+                source = node.source.threshold or node.range
+                low, high = query.domain.lo, query.domain.hi
+                return max(low, source.start), min(high, source.stop)
+    return None
 
 
 def marks_of(regions: Sequence[Roi], row: Row, boxes: Sequence[str]) -> list[Mark]:

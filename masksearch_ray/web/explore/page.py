@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
-from nicegui import ui
+from fastapi import Request
 from nicegui import run as background
+from nicegui import ui
 
-from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.query import Query
-from masksearch_ray.web.explore.answer import Answer
+from masksearch_ray.web.explore.answer import Answer, range_of
+from masksearch_ray.web.explore.ask import Ask
 from masksearch_ray.web.explore.detail import Detail
 from masksearch_ray.web.explore.execution import Execution
+from masksearch_ray.web.explore.region import RegionChoice, RegionDialog
 from masksearch_ray.web.explore.results import Results
 from masksearch_ray.web.frame import frame
-from masksearch_ray.web.runs import Problem, Run
+from masksearch_ray.web.permalink import Link, Read, read_link, write_link
+from masksearch_ray.web.runs import Run
 from masksearch_ray.web.site import Site
+from masksearch_ray.web.snippets import snippets
 
-__all__ = ["add_explore"]
+__all__ = ["Explore", "add_explore"]
 
 _FIRST = 0.15  # seconds until what is decided of a running query is shown, and between
 _NEXT = 0.5
-_START = (
-    "SELECT mask_id, CP(mask, full_image, (0.8, 1.0)) AS score\n"
-    "FROM masks\nORDER BY score DESC\nLIMIT 60"
-)
 
 
 def add_explore(site: Site) -> None:
@@ -36,11 +38,12 @@ def add_explore(site: Site) -> None:
     """
 
     @ui.page("/")
-    async def explore() -> None:
+    async def explore(request: Request) -> None:
+        asked = read_link(request.url.query, site.catalog)
         with frame(site, "/"):
-            page = Explore(site)
+            page = Explore(site, asked)
         await ui.context.client.connected()
-        await page.run()
+        await page.begin()
 
 
 class Explore:
@@ -49,39 +52,68 @@ class Explore:
     Parameters
     ----------
     site : Site
+    asked : Read
+        What the URL says.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, asked: Read) -> None:
         self.site = site
+        self._asked = asked
         self._run: Run | None = None
+        self._opened: str | None = None
+        link = asked.link
         with ui.element("div").classes("ms-shell"):
-            with ui.element("aside"):
-                self._build_ask()
+            with ui.element("aside").classes("flex flex-col gap-3"):
+                self.ask = Ask(site, link.built, self.run, self._draw_region)
+                self._build_go()
                 self._execution = Execution(self.scan)
             with ui.element("div").classes("ms-main"), ui.element("section").classes("ms-card"):
-                self._results = Results(site, "results", self.open_tile)
-        self._detail = Detail(site, self.step)
+                self.results = Results(site, "results", self.open_tile, lambda view: self._link())
+        self._detail = Detail(site, self.step, self._closed)
+        self._regions = RegionDialog(site)
 
-    def _build_ask(self) -> None:
-        self._sql = ui.textarea(value=_START).props("outlined autogrow").classes("w-full")
-        with ui.row().classes("items-center gap-2"):
+    def _build_go(self) -> None:
+        with ui.row().classes("items-center gap-2 w-full"):
             self._go = ui.button("Run", icon="play_arrow", on_click=self.run).props("no-caps")
             self._stop = ui.button("Cancel", icon="stop", on_click=self.cancel)
             self._stop.props("flat no-caps").set_visibility(False)
             self._busy = ui.spinner(size="sm")
             self._busy.set_visibility(False)
-        self._problem = ui.label().classes("ms-problem ms-bad w-full").mark("problem")
-        self._problem.set_visibility(False)
+            ui.space()
+            with ui.button("Copy", icon="content_copy").props("flat dense no-caps"), ui.menu():
+                for name, attribute in (
+                    ("as SQL", "sql"),
+                    ("as Python", "python"),
+                    ("as a command", "command"),
+                ):
+                    ui.menu_item(name, self._copier(attribute))
+                ui.menu_item("link to this page", self._copy_link)
+
+    async def begin(self) -> None:
+        """Fill in what must be read first, then ask what the URL asks."""
+        link = self._asked.link
+        for line in self._asked.dropped:
+            ui.notify(f"Of the link: {line}", type="warning")
+        self.results.set_view(link.view)
+        if link.sql is not None:
+            self.ask.set_sql(link.sql)
+        await self.run()
+        if link.mask is not None:
+            await self.open_tile(str(link.mask))
+        await background.io_bound(lambda: (self.site.facts, self.site.histogram))
+        self.ask.controls.fill()
+        await self.ask.count()
 
     # -- asking -------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Run what is asked; what ran before is cancelled."""
         self.cancel()
-        query = self._understood(self._sql.value)
+        query = self.ask.understood()
         if query is None:
             return
-        run = self._run = self.site.runs.start(self._sql.value)
+        run = self._run = self.site.runs.start(self.ask.text)
+        self._link()
         self._set_busy(True)
         pause = _FIRST
         while not (await run.wait(pause)).over:
@@ -91,7 +123,7 @@ class Explore:
             self._execution.running(run)
             part = run.so_far()
             if part is not None and not query.order_by:
-                await self._results.show(run, Answer(part, query, self._results.view.order))
+                await self.results.show(run, Answer(part, query, self.results.view.order))
         if run is self._run:
             self._set_busy(False)
             await self._ended(run, query)
@@ -104,37 +136,17 @@ class Explore:
     async def _ended(self, run: Run, query: Query) -> None:
         self._execution.show(run)
         if run.table is not None:
-            answer = await background.io_bound(
-                Answer, run.table, query, self._results.view.order
-            )
-            await self._results.show(run, answer)
+            answer = await background.io_bound(Answer, run.table, query, self.results.view.order)
+            await self.results.show(run, answer)
         elif run.state == "cancelled":
-            self._results.clear("Cancelled.")
+            self.results.clear("Cancelled.")
         else:
-            self._tell(run.problem)
-            self._results.clear("The query was not answered.")
-
-    def _understood(self, text: str) -> Query | None:
-        try:
-            query = self.site.collection.parse(text)
-        except MaskSearchError as error:
-            self._tell(Problem.of(error))
-            return None
-        self._tell(None)
-        return query
-
-    def _tell(self, problem: Problem | None) -> None:
-        self._problem.set_visibility(problem is not None)
-        if problem is not None:
-            where = f"line {problem.line}, column {problem.column}: " if problem.line else ""
-            hint = f"\n{problem.hint}" if problem.hint else ""
-            self._problem.set_text(f"{where}{problem.text}{hint}")
+            self.ask.tell(run.problem)
+            self.results.clear("The query was not answered.")
 
     def _set_busy(self, busy: bool) -> None:
         self._busy.set_visibility(busy)
         self._stop.set_visibility(busy)
-
-    # -- without the index ----------------------------------------------------------------------
 
     async def scan(self) -> None:
         """Run the same query as a full scan, and compare."""
@@ -146,34 +158,80 @@ class Explore:
         if run is self._run:
             self._execution.compare(run, scanned)
 
-    # -- one mask ---------------------------------------------------------------------------------
+    # -- one mask -----------------------------------------------------------------------------
 
     async def open_tile(self, key: str) -> None:
         """Show a mask of the answer large; of an image, the first of its masks."""
-        answer = self._results.answer
-        if answer is None:
-            return
-        mask_id = int(key)
-        if answer.kind == "images":
-            members = await background.io_bound(self.site.rows.members, [_typed(answer, key)])
-            mask_id = next(iter(members.values()))[0]["mask_id"]
+        answer = self.results.answer
+        mask_id = int(key) if answer is None or answer.kind != "images" else None
+        if answer is not None and mask_id is None:
+            image = answer.typed(key)
+            members = await background.io_bound(self.site.rows.members, [image])
+            mask_id = members[image][0]["mask_id"]
         self._opened = key
-        await self._detail.show(mask_id, answer, self._results.view)
+        values = None if answer is None else range_of(answer.query)
+        assert mask_id is not None
+        await self._detail.show(mask_id, answer, self.results.view, values)
+        self._link()
 
     async def step(self, by: int) -> None:
         """Show the mask before or after the one that is shown."""
-        answer = self._results.answer
-        if answer is None:
-            return
-        keys = answer.table.column(answer.key).to_pylist()
-        at = [str(key) for key in keys].index(self._opened) + by
+        answer = self.results.answer
+        keys = [] if answer is None else answer.keys
+        at = keys.index(self._opened) + by if self._opened in keys else -1
         if 0 <= at < len(keys):
-            await self.open_tile(str(keys[at]))
+            await self.open_tile(keys[at])
 
+    def _closed(self) -> None:
+        self._opened = None
+        self._link()
 
-def _typed(answer: Answer, key: str) -> Any:
-    """A key as the answer has it."""
-    keys = answer.table.column(answer.key).to_pylist()
-    return next(one for one in keys if str(one) == key)
+    async def _draw_region(self, choice: RegionChoice) -> None:
+        """Draw on the first mask that was found, or else the first of all."""
+        mask_id = await background.io_bound(self._example)
+        if mask_id is None:
+            ui.notify("There is no mask to draw on.", type="warning")
+        else:
+            await self._regions.show(choice, mask_id, self.results.view)
 
+    def _example(self) -> int | None:
+        answer = self.results.answer
+        if answer is not None and answer.kind == "masks" and len(answer):
+            return int(answer.keys[0])
+        first = self.site.collection.sql("SELECT mask_id FROM masks LIMIT 1").to_pylist()
+        return int(first[0]["mask_id"]) if first else None  # type: ignore[call-overload]
 
+    # -- to take away ---------------------------------------------------------------------------
+
+    def _link(self) -> None:
+        """Let the address say what is shown."""
+        ui.run_javascript(f"masksearch.address({json.dumps(self.link())})")
+
+    def link(self) -> str:
+        """Query string that shows the same."""
+        built = self.ask.built
+        link = Link(
+            self.ask.controls.built,
+            None if built is not None else self.ask.text,
+            self.results.view,
+            self._detail.mask_id,
+        )
+        return write_link(link, self.site.catalog)
+
+    def _copier(self, attribute: str) -> Callable[[], Any]:
+        def copy() -> None:
+            options = self.site.options.how
+            made = snippets(
+                self.ask.text,
+                self.site.collection.url,
+                runtime=options.get("runtime") or "local",
+                address=options.get("address"),
+            )
+            ui.clipboard.write(getattr(made, attribute))
+            ui.notify("Copied.")
+
+        return copy
+
+    def _copy_link(self) -> None:
+        ui.run_javascript("navigator.clipboard.writeText(location.href)")
+        ui.notify("Copied.")

@@ -1,0 +1,167 @@
+"""What is asked: builder and SQL, in step where the SQL fits the builder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nicegui import run as background
+from nicegui import ui
+
+from masksearch_ray.errors import MaskSearchError
+from masksearch_ray.model.query import Query
+from masksearch_ray.model.text import count
+from masksearch_ray.web.build import Built, from_query, to_sql, with_rest
+from masksearch_ray.web.explore.controls import Controls
+from masksearch_ray.web.explore.region import RegionChoice
+from masksearch_ray.web.runs import Problem
+from masksearch_ray.web.site import Site
+
+__all__ = ["Ask"]
+
+_PAUSE = 0.35  # seconds without a change after which the query is run
+
+
+class Ask:
+    """The builder above the SQL; a change of one shows in the other.
+
+    Parameters
+    ----------
+    site : Site
+    built : Built
+        What the builder holds at first.
+    on_run : callable
+        Called when the query is to be run: a person asked for it, or changed a control.
+    on_draw : callable
+        Called with the choice of a region that is to be drawn.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        built: Built,
+        on_run: Callable[[], Any],
+        on_draw: Callable[[RegionChoice], Any],
+    ) -> None:
+        self.site = site
+        self._on_run = on_run
+        self._writing = False
+        self._counted = 0
+        self.controls = Controls(site, built, self._built, on_draw)
+        with ui.element("section").classes("ms-card w-full").props('aria-label="SQL"'):
+            self._sql = ui.textarea(value="").props('outlined autogrow aria-label="SQL"')
+            self._sql.classes("w-full font-mono text-sm")
+            self._sql.on_value_change(lambda event: self._edited())
+            self._note = ui.label().classes("text-xs ms-soft")
+            self._problem = ui.label().classes("ms-problem ms-bad w-full").mark("problem")
+            self._problem.props('role="alert"').set_visibility(False)
+        self._later = ui.timer(_PAUSE, self._due, active=False, once=False)
+        self.set_built(built)
+
+    @property
+    def text(self) -> str:
+        """The SQL."""
+        return str(self._sql.value)
+
+    @property
+    def built(self) -> Built | None:
+        """What the builder holds; None where the SQL does not fit it."""
+        return self.controls.built if self._fits else None
+
+    def set_built(self, built: Built) -> None:
+        """Show a state of the builder, and its SQL."""
+        self.controls.set(built)
+        self._write(built)
+
+    def set_sql(self, text: str) -> None:
+        """Show an SQL, and in the builder what of it fits."""
+        self._set_text(text)
+        self._follow(self.understood())
+
+    def understood(self) -> Query | None:
+        """The query; None where the SQL is none, which is told."""
+        try:
+            query = self.site.collection.parse(self.text)
+        except MaskSearchError as error:
+            self.tell(Problem.of(error))
+            return None
+        self.tell(None)
+        return query
+
+    def tell(self, problem: Problem | None) -> None:
+        """Show why there is no answer; None: nothing is wrong."""
+        self._problem.set_visibility(problem is not None)
+        if problem is not None:
+            where = f"line {problem.line}, column {problem.column}: " if problem.line else ""
+            hint = f"\n{problem.hint}" if problem.hint else ""
+            self._problem.set_text(f"{where}{problem.text}{hint}")
+
+    # -- in step ------------------------------------------------------------------------------
+
+    def _built(self, built: Built) -> None:
+        if self._write(built):
+            self._later.activate()
+
+    def _write(self, built: Built) -> bool:
+        try:
+            text = to_sql(built, self.site.catalog)
+        except MaskSearchError as error:
+            self.tell(Problem(str(error)))
+            return False
+        self.tell(None)
+        self._set_text(text)
+        self._show_fit(True)
+        return True
+
+    def _set_text(self, text: str) -> None:
+        self._writing = True
+        self._sql.set_value(text)
+        self._writing = False
+
+    def _edited(self) -> None:
+        if not self._writing:
+            self._follow(self.understood())
+
+    def _follow(self, query: Query | None) -> None:
+        if query is None:
+            return
+        built = from_query(query)
+        self._show_fit(built is not None)
+        if built is not None:
+            self.controls.set(with_rest(built, self.controls.built))
+
+    def _show_fit(self, fits: bool) -> None:
+        self._fits = fits
+        self.controls.fits(fits)
+        self._note.set_text(
+            "" if fits else "More than the builder can show: a change there starts anew."
+        )
+
+    async def _due(self) -> None:
+        """A control was changed a moment ago."""
+        self._later.deactivate()
+        await self.count()
+        await self._on_run()
+
+    async def count(self) -> None:
+        """Show how many rows the bounds decide, before any pixel is read."""
+        built = self.built
+        self._counted += 1
+        mine = self._counted
+        if built is None or built.kind != "filter" or built.score == "iou":
+            self.controls.live("")
+            return
+        text = await background.io_bound(self._count, built)
+        if mine == self._counted:
+            self.controls.live(text)
+
+    def _count(self, built: Built) -> str:
+        try:
+            sql = to_sql(built, self.site.catalog, counts=False)
+            surely, possibly = self.site.collection.count_bounds(sql)
+        except MaskSearchError as error:
+            return str(error)
+        if surely == possibly:
+            return f"{count(surely, 'mask')}: the index decides all of them"
+        doubt = possibly - surely
+        return f"{count(surely)} surely pass, {count(doubt)} in doubt until pixels are read"
