@@ -33,7 +33,7 @@ settings.load_profile("quick")
 
 
 # Lanes of their own, which need more than Python: collected only where the command line names them.
-LANES = tuple(Path(__file__).parent / name for name in ("s3", "cluster", "faults"))
+LANES = tuple(Path(__file__).parent / name for name in ("s3", "cluster", "faults", "browser"))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

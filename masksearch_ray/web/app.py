@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import threading
 from collections.abc import Callable
 
 import uvicorn
@@ -75,6 +76,8 @@ def serve(options: ServeOptions, ready: Callable[[str], None] = lambda url: None
             ws="websockets-sansio",
             server_header=False,
         )
+        # What the first visitor would wait for: code that is compiled, columns' values.
+        threading.Thread(target=site.warm_up, daemon=True).start()
         ready(_url(options, listening.getsockname()[1]))
         uvicorn.Server(config).run([listening])
     finally:

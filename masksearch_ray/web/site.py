@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 import masksearch_ray as ms
+from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.query import Catalog
 from masksearch_ray.session import Collection
 from masksearch_ray.web.build import Facts, facts_of, facts_sql, values_of, values_sql
@@ -136,6 +138,12 @@ class Site:
     @property
     def _pictures(self) -> str:
         return f"/picture/{self.collection.version}"
+
+    def warm_up(self) -> None:
+        """Read what every visitor needs; errors are told to the first who does."""
+        with contextlib.suppress(MaskSearchError):
+            self.histogram  # noqa: B018
+            self.facts  # noqa: B018
 
     def close(self) -> None:
         """Let go of the collection."""

@@ -1,0 +1,136 @@
+"""A collection, a server of the page in a process of its own, and Chromium."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+import masksearch_ray as ms
+from masksearch_ray.demo import run_demo
+
+IMAGES = 400
+SHOTS = Path(__file__).parents[2] / "docs" / "images"
+_START = 90.0
+# Two cores may be busy with other tests.
+_PATIENCE = 20_000
+expect.set_options(timeout=_PATIENCE)
+_ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Served:
+    """A page that is served.
+
+    Attributes
+    ----------
+    url : str
+        As the command told it.
+    collection : str
+        What is served.
+    process : int
+        That serves it.
+    """
+
+    url: str
+    collection: str
+    process: int
+
+
+def serve(collection: str, *options: str) -> tuple[subprocess.Popen[str], str]:
+    """Start the command, and wait for the URL that it tells."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "masksearch_ray", "serve", collection, "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=_read, args=(process.stdout, lines), daemon=True).start()
+    told = ""
+    while not told.startswith("Serving "):
+        told = lines.get(timeout=_START)
+    return process, told.rstrip().rpartition(" at ")[2]
+
+
+def _read(stream: IO[str], lines: queue.Queue[str]) -> None:
+    for line in stream:
+        lines.put(line)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a server by its own id."""
+    process.terminate()
+    process.wait(20)
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The demonstration's masks, of fewer images."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    for _ in run_demo(folder, "local", images=IMAGES):
+        pass
+    return str(folder / "masks")
+
+
+@pytest.fixture(scope="session")
+def opened(collection: str) -> Iterator[ms.Collection]:
+    """The same collection, to be asked beside the page."""
+    with ms.open(collection) as held:
+        yield held
+
+
+@pytest.fixture(scope="session")
+def served(collection: str) -> Iterator[Served]:
+    """The page, served."""
+    process, url = serve(collection)
+    yield Served(url, collection, process.pid)
+    end(process)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; that of the system."""
+    program = shutil.which("chromium")
+    assert program is not None, "these tests drive Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """A page of 1280 x 900 pixels on which no script may fail."""
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    context.set_default_timeout(_PATIENCE)
+    opened = context.new_page()
+    wrong: list[str] = []
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("console", lambda message: wrong.extend(_wrong(message)))
+    yield opened
+    context.close()
+    assert not wrong, wrong
+
+
+def _wrong(message: ConsoleMessage) -> list[str]:
+    return [message.text] if message.type == "error" else []
