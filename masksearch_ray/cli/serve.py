@@ -57,21 +57,25 @@ Token = Annotated[
 ]
 Open = Annotated[
     bool,
-    typer.Option(
-        "--open/--no-open", help="Open the page in the browser.", rich_help_panel=_PAGE
-    ),
+    typer.Option("--open/--no-open", help="Open the page in the browser.", rich_help_panel=_PAGE),
 ]
 Seconds = Annotated[
     float,
     typer.Option(
-        "--timeout", metavar="SECONDS", min=0.1, help="Give up queries after so long.",
+        "--timeout",
+        metavar="SECONDS",
+        min=0.1,
+        help="Give up queries after so long.",
         rich_help_panel=_PAGE,
     ),
 ]
 Rows = Annotated[
     int,
     typer.Option(
-        "--rows", metavar="N", min=1, help="Most rows of an answer that are shown.",
+        "--rows",
+        metavar="N",
+        min=1,
+        help="Most rows of an answer that are shown.",
         rich_help_panel=_PAGE,
     ),
 ]
@@ -151,5 +155,3 @@ def serve_page(
             typer.launch(page)
 
     run(ServeOptions(url, host=host, token=token, **options), ready)  # type: ignore[arg-type]
-
-

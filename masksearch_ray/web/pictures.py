@@ -116,7 +116,8 @@ class Pictures:
         key = ("pair", first, second, threshold, side)
         picture = self._drawn.get(key)
         if picture is None:
-            picture = pair_layer(*self.values([first, second]), threshold, side)
+            one, other = self.values([first, second])
+            picture = pair_layer(one, other, threshold, side)
             self._drawn.put(key, picture)
         return picture
 

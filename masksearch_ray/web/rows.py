@@ -60,13 +60,10 @@ class RowBook:
             for row in self._ask(f"SELECT * FROM masks WHERE mask_id IN ({ids})"):
                 found[row["mask_id"]] = row
                 self._kept.put(row["mask_id"], row)
-        rows = []
-        for mask_id in wanted:
-            row = found[mask_id]
-            if row is None:
-                raise InputError(f"no mask with mask_id {mask_id}")
-            rows.append(row)
-        return rows
+        rows = [found[mask_id] for mask_id in wanted]
+        if None in rows:
+            raise InputError(f"no mask with mask_id {wanted[rows.index(None)]}")
+        return [row for row in rows if row is not None]
 
     def beside(self, row: Row) -> list[Row]:
         """Masks of the same image, the row's own among them, by id."""
@@ -91,5 +88,4 @@ class RowBook:
         return found
 
     def _ask(self, sql: str) -> list[Row]:
-        rows: list[Row] = self._collection.sql(sql).to_pylist()
-        return rows
+        return list(self._collection.sql(sql).to_pylist())

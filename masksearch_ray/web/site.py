@@ -19,8 +19,8 @@ from masksearch_ray.web.build.offers import FEW
 from masksearch_ray.web.options import ServeOptions
 from masksearch_ray.web.pictures import Look, Pictures
 from masksearch_ray.web.rows import Row, RowBook
-from masksearch_ray.web.view import View
 from masksearch_ray.web.runs import Runs
+from masksearch_ray.web.view import View
 
 __all__ = ["Site", "ValueHistogram"]
 
@@ -107,9 +107,7 @@ class Site:
     @cached_property
     def _histogram(self) -> ValueHistogram:
         edges, counts = self.collection.histogram()
-        return ValueHistogram(
-            tuple(np.asarray(edges).tolist()), tuple(np.asarray(counts).tolist())
-        )
+        return ValueHistogram(tuple(np.asarray(edges).tolist()), tuple(np.asarray(counts).tolist()))
 
     # -- where pictures are -------------------------------------------------------------------
 

@@ -52,7 +52,8 @@ class Answer:
     @property
     def key(self) -> str:
         """Column that says which mask or image it is."""
-        return {"masks": "mask_id", "images": "image_id"}.get(self.kind, self.table.column_names[0])
+        first: str = self.table.column_names[0]
+        return {"masks": "mask_id", "images": "image_id"}.get(self.kind, first)
 
     @property
     def score(self) -> str | None:

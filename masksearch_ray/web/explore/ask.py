@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from nicegui import run as background
 from nicegui import ui
 
 from masksearch_ray.errors import MaskSearchError
@@ -151,7 +151,7 @@ class Ask:
         if built is None or built.kind != "filter" or built.score == "iou":
             self.controls.live("")
             return
-        text = await background.io_bound(self._count, built)
+        text = await asyncio.to_thread(self._count, built)
         if mine == self._counted:
             self.controls.live(text)
 

@@ -86,7 +86,9 @@ class Conditions:
             operators = (*operators, condition.operator)
         with ui.row().classes("w-full items-center gap-1 no-wrap"):
             ui.label(condition.column).classes("text-sm shrink-0")
-            choose = ui.select({op: _TOLD.get(op, op) for op in operators}, value=condition.operator)
+            choose = ui.select(
+                {op: _TOLD.get(op, op) for op in operators}, value=condition.operator
+            )
             choose.props(f'dense outlined aria-label="{condition.column}: comparison"')
             choose.on_value_change(
                 lambda event: self._change(at, self._with_operator(condition, event.value))
@@ -145,7 +147,7 @@ class Conditions:
         choose.on_value_change(chosen)
 
     def _typed(self, at: int, condition: Condition, offer: Offer | None, place: int) -> None:
-        values = list(condition.values) + [None] * 2
+        values: list[Any] = [*condition.values, None, None]
         number = offer is not None and offer.kind in ("int", "float")
         make: Any = ui.number if number else ui.input
         control = make(value=values[place])
@@ -154,7 +156,7 @@ class Conditions:
         control.classes("w-full")
 
         def typed(event: Any) -> None:
-            now = list(self._where[at].values) or [None]
+            now: list[Any] = list(self._where[at].values) or [None]
             now[place] = _whole(event.value) if offer and offer.kind == "int" else event.value
             self._change(at, replace(self._where[at], values=tuple(now)))
 

@@ -148,7 +148,9 @@ class Controls:
             self._threshold = ui.number(value=0)
             self._threshold.props('dense outlined debounce=250 aria-label="Threshold"')
             self._threshold.classes("grow").mark("threshold")
-            self._threshold.on_value_change(lambda event: self._take(threshold=_number(event.value)))
+            self._threshold.on_value_change(
+                lambda event: self._take(threshold=_number(event.value))
+            )
         with ui.row().classes("w-full items-center gap-1 no-wrap") as self._top:
             self._descending = ui.select({True: "highest", False: "lowest"}, value=True)
             self._descending.props('dense outlined aria-label="Highest or lowest"').classes("grow")
@@ -172,7 +174,10 @@ class Controls:
         columns = list(dict.fromkeys([*self._pairs, *([pair.column] if pair else [])]))
         self._column.set_options(columns, value=pair.column if pair else None)
         known = self._pairs.get(pair.column, ()) if pair else ()
-        for control, value in ((self._first, pair and pair.first), (self._second, pair and pair.second)):
+        for control, value in (
+            (self._first, pair and pair.first),
+            (self._second, pair and pair.second),
+        ):
             some = list(dict.fromkeys([*known, *([] if value is None else [value])]))
             control.set_options(some, value=value)
         self._quiet = quiet

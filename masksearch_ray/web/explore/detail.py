@@ -1,14 +1,14 @@
-"""One mask, large: with its image, beside others of the image, and a box drawn on it counted live."""
+"""One mask, large: with its image, beside others of it; a box drawn on it is counted live."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from html import escape
 from typing import Any
 
 import numpy as np
-from nicegui import run as background
 from nicegui import ui
 
 from masksearch_ray.errors import MaskSearchError
@@ -98,7 +98,7 @@ class Detail:
         self._range = values or self.site.collection.domain
         self._regions = regions_of(answer.query) if answer is not None else []
         try:
-            row, mask, beside = await background.io_bound(self._read, mask_id)
+            row, mask, beside = await asyncio.to_thread(self._read, mask_id)
         except MaskSearchError as error:
             ui.notify(str(error), type="negative")
             return
@@ -187,7 +187,7 @@ class Detail:
             f"SELECT CP(mask, box({box}), ({low}, {high})) AS n, area(box({box})) AS a "
             f"FROM masks WHERE mask_id = {self.mask_id}"
         )
-        row = (await background.io_bound(self._ask, sql))[0]
+        row = (await asyncio.to_thread(self._ask, sql))[0]
         share = f", {100 * row['n'] / row['a']:.1f} % of {row['a']:,} pixels" if row["a"] else ""
         self._drawn.set_text(
             f"box({box}): {row['n']:,} pixels from {told(low)} to {told(high)}{share}"
@@ -233,4 +233,7 @@ def _bars(
         for h, n, a, b in zip(heights, counts, edges[:-1], edges[1:], strict=True)
     )
     name = f"Values of this mask; {told(low)} to {told(high)} marked"
-    return f'<div class="ms-bars" role="img" aria-label="{name}">{bars}</div><div class="ms-soft text-xs">{name}</div>'
+    return (
+        f'<div class="ms-bars" role="img" aria-label="{name}">{bars}</div>'
+        f'<div class="ms-soft text-xs">{name}</div>'
+    )

@@ -63,7 +63,9 @@ class Execution:
     def running(self, run: Run) -> None:
         """Show how far a query is."""
         found = f", {count(run.rows, 'row')} so far" if run.rows else ""
-        self._facts.set_content(f'<span class="ms-soft">{run.state}, {run.seconds:.1f} s{found}</span>')
+        self._facts.set_content(
+            f'<span class="ms-soft">{run.state}, {run.seconds:.1f} s{found}</span>'
+        )
         self._scan.set_enabled(False)
 
     def show(self, run: Run) -> None:
@@ -72,7 +74,9 @@ class Execution:
         self._first.set_visibility(run.first)
         self._scan.set_enabled(run.stats is not None and run.use_index)
         if run.stats is None:
-            self._facts.set_content(f'<span class="ms-soft">{run.state}, {duration(run.seconds)}</span>')
+            self._facts.set_content(
+                f'<span class="ms-soft">{run.state}, {duration(run.seconds)}</span>'
+            )
             return
         self._facts.set_content(_facts(run.stats))
         self._stages.set_content(_stages(run.stats))
@@ -120,7 +124,10 @@ def _facts(stats: Stats) -> str:
         ("time", duration(stats.seconds)),
         ("masks", f"{count(stats.rows_total)}, {count(selected)} selected by metadata"),
         ("decided by the index", f"{count(decided)} ({percent(decided, selected)})"),
-        ("verified by pixels", f"{count(stats.rows_verified)} ({percent(stats.rows_verified, selected)})"),
+        (
+            "verified by pixels",
+            f"{count(stats.rows_verified)} ({percent(stats.rows_verified, selected)})",
+        ),
         ("tiles read", f"{count(stats.tiles_read)} of {count(stats.tiles_total)}"),
         ("bytes read", size(stats.bytes_read)),
         ("round trips", str(stats.round_trips)),

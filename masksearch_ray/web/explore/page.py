@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
 
 from fastapi import Request
-from nicegui import run as background
 from nicegui import ui
 
 from masksearch_ray.model.query import Query
@@ -100,7 +100,7 @@ class Explore:
         await self.run()
         if link.mask is not None:
             await self.open_tile(str(link.mask))
-        await background.io_bound(lambda: (self.site.facts, self.site.histogram))
+        await asyncio.to_thread(lambda: (self.site.facts, self.site.histogram))
         self.ask.controls.fill()
         await self.ask.count()
 
@@ -136,7 +136,7 @@ class Explore:
     async def _ended(self, run: Run, query: Query) -> None:
         self._execution.show(run)
         if run.table is not None:
-            answer = await background.io_bound(Answer, run.table, query, self.results.view.order)
+            answer = await asyncio.to_thread(Answer, run.table, query, self.results.view.order)
             await self.results.show(run, answer)
         elif run.state == "cancelled":
             self.results.clear("Cancelled.")
@@ -166,7 +166,7 @@ class Explore:
         mask_id = int(key) if answer is None or answer.kind != "images" else None
         if answer is not None and mask_id is None:
             image = answer.typed(key)
-            members = await background.io_bound(self.site.rows.members, [image])
+            members = await asyncio.to_thread(self.site.rows.members, [image])
             mask_id = members[image][0]["mask_id"]
         self._opened = key
         values = None if answer is None else range_of(answer.query)
@@ -188,7 +188,7 @@ class Explore:
 
     async def _draw_region(self, choice: RegionChoice) -> None:
         """Draw on the first mask that was found, or else the first of all."""
-        mask_id = await background.io_bound(self._example)
+        mask_id = await asyncio.to_thread(self._example)
         if mask_id is None:
             ui.notify("There is no mask to draw on.", type="warning")
         else:

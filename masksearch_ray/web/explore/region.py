@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from nicegui import run as background
 from nicegui import ui
 
 from masksearch_ray.model.roi import Box, BoxColumn, BoxListColumn, FullImage, Polygon, Roi
@@ -149,7 +149,7 @@ class RegionDialog:
     async def show(self, choice: RegionChoice, mask_id: int, view: View) -> None:
         """Open on a mask; what is drawn goes to the choice."""
         self._choice, self._drawn = choice, None
-        row, shape = await background.io_bound(self._read, mask_id)
+        row, shape = await asyncio.to_thread(self._read, mask_id)
         self._shape = shape
         height, width = shape
         image = self.site.image_url(row, _SIZE)
@@ -178,9 +178,7 @@ class RegionDialog:
             marks.append(("rect", [box.x0, box.y0, box.x1, box.y1], "ms-roi"))
         height, width = self._shape
         what = {"width": width, "height": height, "mode": self._mode.value, "marks": marks}
-        ui.run_javascript(
-            f'setTimeout(() => masksearch.draw("region", {json.dumps(what)}), 60)'
-        )
+        ui.run_javascript(f'setTimeout(() => masksearch.draw("region", {json.dumps(what)}), 60)')
 
     def _read(self, mask_id: int) -> tuple[Row, tuple[int, int]]:
         return self.site.rows.rows([mask_id])[0], self.site.collection.shapes([mask_id])[0]

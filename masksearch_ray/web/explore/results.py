@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from nicegui import run as background
 from nicegui import ui
 
 from masksearch_ray.model.text import count
@@ -92,7 +92,7 @@ class Results:
         self._table.set_visibility(not pictures and len(self.answer) > 0)
         made: list[dict[str, Any]] = []
         if pictures:
-            made = await background.io_bound(Tiles(self.site, self.answer, self.view).make)
+            made = await asyncio.to_thread(Tiles(self.site, self.answer, self.view).make)
         elif len(self.answer):
             self._fill_table()
         arguments = ", ".join(json.dumps(one) for one in (self._name, made, self.selected))
@@ -161,13 +161,14 @@ class Results:
     def set_view(self, view: View) -> None:
         """Take a view, as of a permalink, before an answer is shown."""
         self.view = view
-        for control, value in (
+        controls: tuple[tuple[Any, Any], ...] = (
             (self._size, view.size),
             (self._colours, view.colours),
             (self._own, view.own),
             (self._boxes, view.boxes),
             (self._slider, view.opacity),
-        ):
+        )
+        for control, value in controls:
             control.set_value(value)
         ui.run_javascript(f"masksearch.opacity({view.opacity})")
 

@@ -53,9 +53,7 @@ class Tiles:
             for one, rows, shape in zip(found, members, shapes, strict=True)
         ]
 
-    def _tile(
-        self, found: Row, rows: Sequence[Row], shape: tuple[int, int]
-    ) -> dict[str, Any]:
+    def _tile(self, found: Row, rows: Sequence[Row], shape: tuple[int, int]) -> dict[str, Any]:
         answer, first = self._answer, rows[0]
         key = found[answer.key]
         marks = marks_of(self._regions, first, self._site.box_columns) if self._view.boxes else []

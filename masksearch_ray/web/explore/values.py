@@ -47,8 +47,8 @@ class ValueSlider:
             self._high = self._number(f"{name}, to", high)
 
     @property
-    def values(self) -> tuple[float, float]:
-        """Lower and upper value."""
+    def values(self) -> tuple[float | None, float | None]:
+        """Lower and upper value; None where a number was deleted."""
         return self._low.value, self._high.value
 
     def fill(self, histogram: ValueHistogram) -> None:
@@ -95,7 +95,7 @@ class ValueSlider:
             return
         counts = np.array(self._histogram.counts, float)
         edges = self._histogram.edges
-        low, high = self.values
+        low, high = (self._domain[0] if v is None else v for v in self.values)
         # Roots, as most maps are mostly dark.
         heights = 100 * np.sqrt(counts / max(1.0, counts.max()))
         bars = "".join(
@@ -104,5 +104,6 @@ class ValueSlider:
             for h, n, a, b in zip(heights, counts, edges[:-1], edges[1:], strict=True)
         )
         self._bars.set_content(
-            f'<div class="ms-bars" role="img" aria-label="Pixels of all masks by value">{bars}</div>'
+            '<div class="ms-bars" role="img" aria-label="Pixels of all masks by value">'
+            f"{bars}</div>"
         )
