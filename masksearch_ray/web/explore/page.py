@@ -27,6 +27,7 @@ __all__ = ["Explore", "add_explore"]
 
 _FIRST = 0.15  # seconds until what is decided of a running query is shown, and between
 _NEXT = 0.5
+_CONNECT = 60.0  # seconds that a slow browser may take
 
 
 def add_explore(site: Site) -> None:
@@ -42,7 +43,7 @@ def add_explore(site: Site) -> None:
         asked = read_link(request.url.query, site.catalog)
         with frame(site, "/"):
             page = Explore(site, asked)
-        await ui.context.client.connected()
+        await ui.context.client.connected(timeout=_CONNECT)
         await page.begin()
 
 
