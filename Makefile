@@ -21,15 +21,18 @@ S3_SERVER = dir=$$(mktemp -d)/server; \
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile=$(PROFILE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-s3 test-cluster test-faults soak smoke check lock clean
+.PHONY: help demo bench test test-s3 test-cluster test-faults test-web soak smoke check lock clean
 
 help:  ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.installed-demo  ## train two models, search 3,594 saliency maps, show what was found (S3=1: on an S3 server)
+demo: .venv/.installed-demo  ## train two models, search 3,594 saliency maps, show what was found (S3=1: on an S3 server, WEB=1: on a web page)
 	@echo "==> running the demonstration"
 ifdef S3
 	@set -e; $(S3_SERVER) $(BIN)/masksearch demo --collection s3://masksearch/demo $(ARGS)
+else ifdef WEB
+	@$(MAKE) --no-print-directory .venv/.installed-web
+	@$(BIN)/masksearch demo --runtime local --web $(ARGS)
 else
 	@$(BIN)/masksearch demo $(ARGS)
 endif
@@ -56,6 +59,12 @@ test-faults: .venv/.installed-test  ## break storage and workers on purpose, on 
 	@set -e; dir=$$(mktemp -d)/server; trap 'scripts/s3-server stop --dir "$$dir"; rmdir "$${dir%/*}"' EXIT; \
 	    settings=$$(scripts/s3-server start --dir "$$dir"); eval "$$settings"; \
 	    $(BIN)/python -m pytest -n 0 --hypothesis-profile=$(PROFILE) tests/faults $(ARGS)
+
+# In one process: all share a server and a browser. Chromium is the system's.
+test-web: .venv/.installed-test  ## walk the web page in Chromium (apt-get install chromium)
+	@echo "==> walking the page in Chromium"
+	@command -v chromium >/dev/null || { echo "error: no chromium; apt-get install chromium" >&2; exit 1; }
+	@$(BIN)/python -m pytest -n 0 --timeout 300 --hypothesis-profile=$(PROFILE) tests/browser $(ARGS)
 
 soak: .venv/.installed-test  ## random queries, changes, kills and faults for a while (MINUTES=2, ARGS="--seed 7")
 	@echo "==> soaking for $(MINUTES) minutes"

@@ -1,0 +1,152 @@
+"""How soon the page answers one person, and twenty at once; needs Chromium.
+
+    python scripts/measure_page.py demo-out/masks --people 20 --seconds 30
+
+People are browsers' sessions without a screen to draw on: each opens the page, then asks one query
+after another, with other values each time. What is timed is from the change of a control until the
+grid shows the answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from playwright.async_api import Browser, Page, async_playwright
+
+_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+]  # fmt: skip
+_THINKING = 3.0  # seconds between two questions of one person
+
+
+def main() -> None:
+    """Serve, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("collection")
+    parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    arguments = parser.parse_args()
+    server = subprocess.Popen(
+        [sys.executable, "-u", "-m", "masksearch_ray", "serve", arguments.collection, "--port=0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        url = next(line for line in server.stdout if line.startswith("Serving "))
+        asyncio.run(measure(url.rstrip().rpartition(" at ")[2], arguments, server.pid))
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+async def measure(url: str, arguments: argparse.Namespace, server: int) -> None:
+    """Measure one person, then many."""
+    async with async_playwright() as playwright:
+        program = shutil.which("chromium")
+        browser = await playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        await visit(browser, url)  # what a first visitor reads, later ones find in memory
+        told("first meaningful page", [await visit(browser, url) for _ in range(5)])
+        told("300 pictures after a query", [await three_hundred(browser, url) for _ in range(5)])
+        before = memory(server)
+        tasks = [person(browser, url, arguments.seconds, n) for n in range(arguments.people)]
+        times = [one for found in await asyncio.gather(*tasks) for one in found]
+        told(f"a query of {arguments.people} people at once", times)
+        print(f"memory of the server: {before:.0f} MB before, {memory(server):.0f} MB after")
+        await browser.close()
+
+
+async def visit(browser: Browser, url: str) -> float:
+    """Seconds until a new visitor sees the first answer."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    began = time.perf_counter()
+    await page.goto(url)
+    await page.wait_for_selector("#results .ms-tile")
+    took = time.perf_counter() - began
+    await context.close()
+    return took
+
+
+async def three_hundred(browser: Browser, url: str) -> float:
+    """Seconds from a query to 300 pictures that are loaded."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 900})
+    page = await context.new_page()
+    await page.goto(f"{url}?top=300&size=300&values=0.7..1")
+    await page.wait_for_selector("#results .ms-tile >> nth=299")
+    await page.wait_for_timeout(1500)
+    took = await ask(page, round(random.uniform(0.3, 0.6), 4), pictures=True)
+    await context.close()
+    return took
+
+
+async def person(browser: Browser, url: str, seconds: float, number: int) -> list[float]:
+    """Times of one person's queries."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 900})
+    page = await context.new_page()
+    await asyncio.sleep(number * _THINKING / 20)
+    await page.goto(url)
+    await page.wait_for_selector("#results .ms-tile")
+    times, end = [], time.perf_counter() + seconds
+    chance = random.Random(number)
+    while time.perf_counter() < end:
+        await asyncio.sleep(_THINKING * chance.uniform(0.5, 1.5))
+        times.append(await ask(page, round(chance.uniform(0.2, 0.95), 4)))
+    await context.close()
+    return times
+
+
+async def ask(page: Page, low: float, *, pictures: bool = False) -> float:
+    """Seconds from another value until the grid shows another answer."""
+    await page.evaluate("document.querySelector('#results .ms-tile').dataset.old = 'yes'")
+    if pictures:
+        await page.evaluate(_ALL_EAGER)
+    began = time.perf_counter()
+    await page.get_by_label("Values, from", exact=True).fill(str(low))
+    await page.wait_for_function(_SHOWN)
+    if pictures:
+        await page.wait_for_function(_LOADED)
+    return time.perf_counter() - began
+
+
+_SHOWN = (
+    "() => { const t = document.querySelector('#results .ms-tile'); return t && !t.dataset.old; }"
+)
+# Without this only the pictures in sight would be asked for.
+_ALL_EAGER = """() => new MutationObserver(() => document.querySelectorAll('#results img')
+    .forEach((image) => { image.loading = 'eager'; }))
+    .observe(document.getElementById('results'), { childList: true })"""
+_LOADED = """() => [...document.querySelectorAll('#results img.ms-heat')]
+    .every((image) => image.complete && image.naturalWidth)"""
+
+
+def told(what: str, times: Sequence[float]) -> None:
+    """Print median, 95th of 100, and greatest."""
+    ordered = sorted(times)
+    late = ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+    print(
+        f"{what}: median {statistics.median(ordered):.2f} s, 95 of 100 within {late:.2f} s, "
+        f"at most {ordered[-1]:.2f} s, {len(ordered)} times",
+        flush=True,
+    )
+
+
+def memory(process: int) -> float:
+    """Resident memory of a process, MB."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    line = next(one for one in status.splitlines() if one.startswith("VmRSS"))
+    return int(line.split()[1]) / 1000
+
+
+if __name__ == "__main__":
+    main()
