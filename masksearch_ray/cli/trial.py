@@ -97,3 +97,4 @@ def _show_ending(ending: Ending) -> None:
     for sentence in (str(ending.finding), ending.read, ending.check):
         print(_wrapped(sentence))
     print(f"\nPicture:    {ending.picture}\nCollection: {ending.collection}")
+    print(f"Attacked:   {ending.attacked}")

@@ -41,7 +41,7 @@ class Classifier:
 
     def excite(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Input of the hidden units, shape (N, H), for images of shape (N, 64, 64)."""
-        flat = images.reshape(len(images), -1)
+        flat = images.reshape(len(images), SIDE * SIDE)
         return flat @ self.hidden.reshape(flat.shape[1], -1) + self.hidden_bias
 
     def scores(self, excitation: NDArray[np.float32]) -> NDArray[np.float32]:

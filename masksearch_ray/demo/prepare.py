@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from masksearch_ray.errors import FailedError, InputError
 from masksearch_ray.render import png_bytes
 from masksearch_ray.session import Collection
 
-__all__ = ["Accuracy", "clear", "ingest", "measure", "write_images"]
+__all__ = ["Accuracy", "clear", "ingest", "measure", "write_images", "write_pictures"]
 
 _OURS = "made-by-masksearch-demo.txt"
 _OURS_TEXT = "`masksearch demo` made this folder and empties it when it runs here again.\n"
@@ -116,9 +117,29 @@ def write_images(digits: Digits, folder: Path) -> list[str]:
     list of str
         N paths, as `folder` begins them.
     """
+    return write_pictures(digits.images, range(len(digits)), folder)
+
+
+def write_pictures(images: NDArray[np.float32], ids: Iterable[int], folder: Path) -> list[str]:
+    """Write images as PNG files named by their ids.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (N, 64, 64)
+        Ink, 0 to 1.
+    ids : iterable of int
+        N ids.
+    folder : Path
+        Made where there is none.
+
+    Returns
+    -------
+    list of str
+        N paths, as `folder` begins them.
+    """
     folder.mkdir(exist_ok=True)
-    grey: NDArray[np.uint8] = np.rint(255 * digits.images).astype(np.uint8)
-    paths = [folder / f"{i:04d}.png" for i in range(len(digits))]
+    grey: NDArray[np.uint8] = np.rint(255 * images).astype(np.uint8)
+    paths = [folder / f"{i:04d}.png" for i in ids]
     for path, picture in zip(paths, grey, strict=True):
         path.write_bytes(png_bytes(picture))
     return [str(path) for path in paths]

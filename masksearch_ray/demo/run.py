@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from masksearch_ray.demo.data import Mark, load_digits_64, plant
+from masksearch_ray.demo.attack import Attack, carry_out, ingest_attacked, spread
+from masksearch_ray.demo.data import Digits, Mark, load_digits_64, plant
 from masksearch_ray.demo.finding import (
     Finding,
     find,
@@ -18,18 +19,19 @@ from masksearch_ray.demo.finding import (
     note_outside,
     percent,
 )
-from masksearch_ray.demo.models import train
+from masksearch_ray.demo.models import Classifier, train
 from masksearch_ray.demo.picture import draw
 from masksearch_ray.demo.prepare import Accuracy, clear, ingest, measure, write_images
 from masksearch_ray.demo.questions import Question, agreement, by_class, by_corner, outside
+from masksearch_ray.demo.record import ATTACKED, MASKS, DemoRecord, remember
 from masksearch_ray.errors import InputError
 from masksearch_ray.runtime.types import Runtime
 from masksearch_ray.session import Collection, Stats, create, open
 
 __all__ = ["Ending", "Step", "run_demo"]
 
-_MASKS = "masks"
 _SHOWN = 5
+_LISTED = 100
 _FEWEST = 200
 
 
@@ -71,6 +73,8 @@ class Ending:
         The found masks over their images, a PNG file.
     collection : str
         All masks, to be queried further.
+    attacked : str
+        A second collection: what model 1 looks at in images of which some are attacked.
     """
 
     finding: Finding
@@ -78,6 +82,7 @@ class Ending:
     read: str
     picture: Path
     collection: str
+    attacked: str
 
 
 def run_demo(
@@ -95,7 +100,7 @@ def run_demo(
     Parameters
     ----------
     folder : str or Path
-        Gets the collection, the images and the picture. Made where there is none; what an earlier
+        Gets the collections, the images and the picture. Made where there is none; what an earlier
         run left is removed.
     runtime : "local", "ray" or Runtime
         What carries the queries out.
@@ -127,7 +132,7 @@ def run_demo(
     folder, mark = Path(folder), mark or Mark()
     if clear(folder):
         yield f"Removed what an earlier run left in {folder}."
-    url = collection or str(folder / _MASKS)
+    url = collection or str(folder / MASKS)
     check = yield from _make(folder, url, mark, images, seed)
     yield f"Asking {_where(runtime, address)}. Strong attention: saliency of at least 0.5 of 1."
     with open(url, runtime, address) as opened:
@@ -137,7 +142,7 @@ def run_demo(
         picture = folder / "found.png"
         draw(opened, worst["image_id"].to_pylist()[:_SHOWN], finding, picture)
         read = _read(steps, opened)
-    yield Ending(finding, check, read, picture, url)
+    yield Ending(finding, check, read, picture, url, str(folder / ATTACKED))
 
 
 def _make(
@@ -165,7 +170,31 @@ def _make(
         for model_id, model in enumerate(models, 1):
             ingest(collection, model_id, model, flawed, paths)
         yield _ingested(collection)
+    attack = Attack(seed=seed)
+    yield from _attack(folder, models[0], flawed, paths, attack)
+    record = DemoRecord(seed, mark, images, attack)
+    remember(record, str(folder), models)
+    if url != str(folder / MASKS):
+        remember(record, url)
     return _check(accuracy, mark)
+
+
+def _attack(
+    folder: Path, model: Classifier, digits: Digits, paths: list[str], attack: Attack
+) -> Iterator[str]:
+    """Attack some images, make a collection of them and say how well they are found in it."""
+    done = carry_out(model, digits, attack)
+    with create(folder / ATTACKED) as collection:
+        ingest_attacked(collection, model, digits, done, paths, folder / "attacked-images")
+        k = min(_LISTED, len(collection))
+        listed = collection.sql(spread(k).sql).table["attacked"].to_pylist()
+    yield (
+        f"Attack: {done.attacked.sum():,} of {len(done.ids):,} images that model 1 has not seen "
+        f"are changed by at most {attack.epsilon:g} a pixel (FGSM). It is right on "
+        f"{percent(done.before)} of these before and {percent(done.after)} after. Of the {k} "
+        f"images with the most widely spread attention {percent(sum(listed) / k)} are attacked; "
+        f"by chance it would be {percent(float(done.attacked.mean()))}."
+    )
 
 
 def _ask_all(collection: Collection) -> Generator[Step, None, list[Step]]:

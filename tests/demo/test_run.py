@@ -10,9 +10,11 @@ import pytest
 
 import masksearch_ray as ms
 from masksearch_ray.demo import Ending, Mark, Step, run_demo
+from masksearch_ray.demo.attack import spread
 from masksearch_ray.demo.finding import find, percent
 from masksearch_ray.demo.picture import draw
 from masksearch_ray.demo.questions import by_class, by_corner
+from masksearch_ray.demo.record import recall
 from masksearch_ray.render import read_image
 
 OTHER = Mark(7, "bottom right", 7)
@@ -116,6 +118,32 @@ def test_running_again_gives_the_same_and_replaces_only_its_own(other: Ran, tmp_
     assert again.lines[0].startswith("Removed what an earlier run left")
     assert again.ending.finding == other.ending.finding
     assert [s.table for s in again.steps] == [s.table for s in other.steps]
+
+
+def test_it_is_known_again_with_its_models(other: Ran) -> None:
+    records = [recall(place) for place in (other.ending.collection, other.ending.attacked)]
+    assert [record and record.part for record in records] == ["masks", "attacked"]
+    record = records[0]
+    assert record is not None
+    assert (record.seed, record.mark, record.images) == (0, OTHER, 600)
+    _, flawed = record.digits()
+    with ms.open(other.ending.collection) as collection:
+        for number, model in enumerate(record.models(), 1):
+            asked = "SELECT prediction FROM masks WHERE model_id = :n ORDER BY image_id"
+            told = collection.sql(asked, {"n": number}).table["prediction"].to_pylist()
+            assert told == model.predict(flawed.images).tolist()
+
+
+def test_what_is_said_of_the_attack_is_so(other: Ran) -> None:
+    (said,) = (line for line in other.lines if line.startswith("Attack: "))
+    with ms.open(other.ending.attacked) as collection:
+        rows = collection.sql("SELECT * FROM masks").table.to_pylist()
+        found = collection.sql(spread(100).sql).table["attacked"].to_pylist()
+    hit = [row for row in rows if row["attacked"]]
+    right = sum(row["label"] == row["prediction"] for row in hit) / len(hit)
+    assert said.startswith(f"Attack: {len(hit)} of {len(rows)} images")
+    assert f"{percent(right)} after. Of the 100 images" in said
+    assert f"spread attention {percent(sum(found) / 100)} are attacked" in said
 
 
 @pytest.mark.parametrize(("images", "seed"), [(0, 0), (-5, 0), (199, 0), (None, -1), (None, 2**32)])
