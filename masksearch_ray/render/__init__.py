@@ -9,7 +9,7 @@ from __future__ import annotations
 from masksearch_ray.render.chart import Chart, Curve, chart_png
 from masksearch_ray.render.colour import COLOUR_MAPS, RGB, colour_scale, heat_map, overlay
 from masksearch_ray.render.image import png_bytes, read_image, resize, write_png
-from masksearch_ray.render.layer import heat_layer, pair_layer
+from masksearch_ray.render.layer import PairShown, heat_layer, pair_layer
 from masksearch_ray.render.panel import OUTLINE_COLOURS, Outline, Panel, paint
 from masksearch_ray.render.sheet import Sheet, contact_sheet
 
@@ -20,6 +20,7 @@ __all__ = [
     "Chart",
     "Curve",
     "Outline",
+    "PairShown",
     "Panel",
     "Sheet",
     "chart_png",

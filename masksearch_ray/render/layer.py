@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,12 @@ from PIL import Image
 
 from masksearch_ray.render.colour import colour_scale, levels
 
-__all__ = ["heat_layer", "pair_layer"]
+__all__ = ["PairShown", "heat_layer", "pair_layer"]
 
 _PAIR = ((0, 0, 0), (51, 187, 238), (238, 119, 51), (255, 255, 255))
 """Neither, the first alone (blue), the second alone (orange), both: told apart by all eyes."""
+
+PairShown = Literal["all", "both", "either"]
 
 _NO_VALUE = 255  # entry of the palette that stands for NaN, which is clear
 
@@ -63,6 +66,7 @@ def pair_layer(
     second: NDArray[np.float64],
     threshold: float,
     size: int | None = None,
+    show: PairShown = "all",
 ) -> bytes:
     """Draw where two masks reach a threshold: one, the other, or both.
 
@@ -72,13 +76,18 @@ def pair_layer(
     threshold : float
     size : int, optional
         Longer side at most, pixels: of a larger mask some pixels are left out.
+    show : {"all", "both", "either"}
+        What is told apart; or where both do alone; or where either does.
 
     Returns
     -------
     bytes
-        A PNG file: blue the first alone, orange the second alone, white both, clear neither.
+        A PNG file: blue the first alone, orange the second alone, white both (or either), clear
+        elsewhere.
     """
     index = ((first >= threshold) + 2 * (second >= threshold)).astype(np.uint8)
+    if show != "all":
+        index = (3 * ((index == 3) if show == "both" else (index > 0))).astype(np.uint8)
     step = 1 if size is None else -(-max(index.shape) // size)
     palette = bytes(channel for colour in _PAIR for channel in colour)
     return _png(np.ascontiguousarray(index[::step, ::step]), palette, bytes([0, 255, 255, 255]))

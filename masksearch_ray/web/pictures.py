@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from masksearch_ray.errors import DataError, MaskSearchError
 from masksearch_ray.render import (
     RGB,
+    PairShown,
     Panel,
     heat_layer,
     paint,
@@ -110,14 +111,16 @@ class Pictures:
                 found[at] = picture
         return [picture for picture in found if picture is not None]
 
-    def pair(self, first: int, second: int, threshold: float, size: int) -> bytes:
+    def pair(
+        self, first: int, second: int, threshold: float, size: int, show: PairShown = "all"
+    ) -> bytes:
         """Where two masks reach a threshold: the one, the other, or both."""
         side = Look(size).side
-        key = ("pair", first, second, threshold, side)
+        key = ("pair", first, second, threshold, side, show)
         picture = self._drawn.get(key)
         if picture is None:
             one, other = self.values([first, second])
-            picture = pair_layer(one, other, threshold, side)
+            picture = pair_layer(one, other, threshold, side, show)
             self._drawn.put(key, picture)
         return picture
 

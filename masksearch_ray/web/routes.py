@@ -14,8 +14,8 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response, StreamingResponse
 
 from masksearch_ray.errors import InputError, MaskSearchError
+from masksearch_ray.render import PairShown
 from masksearch_ray.web.pictures import Look
-from masksearch_ray.web.runs import Run
 from masksearch_ray.web.site import Site
 
 __all__ = ["make_router"]
@@ -23,6 +23,9 @@ __all__ = ["make_router"]
 # Pictures of a version never change, and the version is in their URL.
 _KEEP = {"Cache-Control": "private, max-age=3600, immutable"}
 _MOST_ZIPPED = 2000
+
+IMAGE_COLUMNS = ("image_path", "clean_path")
+"""Columns whose files may be shown."""
 
 Size = Annotated[int, Query(ge=16, le=1024)]
 
@@ -40,42 +43,58 @@ def make_router(site: Site) -> APIRouter:
     def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @router.get("/picture/{version}/heat/{mask_id}.png")
+    @router.get("/picture/{key}/{version}/heat/{mask_id}.png")
     def heat(
-        version: int, mask_id: int, size: Size = 160, map: str = "inferno", own: bool = False
+        key: str,
+        version: int,
+        mask_id: int,
+        size: Size = 160,
+        map: str = "inferno",
+        own: bool = False,
     ) -> Response:
-        _check_version(site, version)
-        return _picture(lambda: site.pictures.heat(mask_id, Look(size, map, own)))
+        asked = _asked(site, key, version)
+        return _picture(lambda: asked.pictures.heat(mask_id, Look(size, map, own)))
 
-    @router.get("/picture/{version}/pair/{first}-{second}.png")
-    def pair(version: int, first: int, second: int, at: float, size: Size = 160) -> Response:
-        _check_version(site, version)
-        return _picture(lambda: site.pictures.pair(first, second, at, size))
+    @router.get("/picture/{key}/{version}/pair/{first}-{second}.png")
+    def pair(
+        key: str,
+        version: int,
+        first: int,
+        second: int,
+        at: float,
+        size: Size = 160,
+        show: PairShown = "all",
+    ) -> Response:
+        asked = _asked(site, key, version)
+        return _picture(lambda: asked.pictures.pair(first, second, at, size, show))
 
-    @router.get("/picture/{version}/image/{mask_id}.png")
-    def image(version: int, mask_id: int, size: Size = 160, of: str = "image_path") -> Response:
-        _check_version(site, version)
+    @router.get("/picture/{key}/{version}/image/{mask_id}.png")
+    def image(
+        key: str, version: int, mask_id: int, size: Size = 160, of: str = IMAGE_COLUMNS[0]
+    ) -> Response:
+        asked = _asked(site, key, version)
         if of not in IMAGE_COLUMNS:
             raise HTTPException(404, "no such column of images")
-        return _picture(lambda: site.pictures.image(mask_id, size, of))
+        return _picture(lambda: asked.pictures.image(mask_id, size, of))
 
-    @router.get("/export/{key}.{ending}")
-    def export(key: str, ending: str, ids: str | None = None) -> Response:
-        run = site.runs.get(key)
-        if run is None or run.table is None:
+    @router.get("/export/{key}/{run}.{ending}")
+    def export(key: str, run: str, ending: str, ids: str | None = None) -> Response:
+        asked = _asked(site, key)
+        found = asked.runs.get(run)
+        if found is None or found.table is None:
             raise HTTPException(404, "This answer is kept no more; ask again.")
-        return _exported(site, run, ending, ids)
+        return _exported(asked, _chosen(found.table, ids), ending)
 
     return router
 
 
-IMAGE_COLUMNS = ("image_path", "clean_path")
-"""Columns whose files may be shown."""
-
-
-def _check_version(site: Site, version: int) -> None:
-    if version != site.collection.version:
+def _asked(site: Site, key: str, version: int | None = None) -> Site:
+    asked = site.served(key)
+    if asked is None:
+        raise HTTPException(404, "no such collection is served")
+    if version not in (None, asked.collection.version):
         raise HTTPException(404, "another version of the collection is served")
+    return asked
 
 
 def _picture(draw: Callable[[], bytes]) -> Response:
@@ -87,9 +106,7 @@ def _picture(draw: Callable[[], bytes]) -> Response:
         raise HTTPException(500, str(error)) from error
 
 
-def _exported(site: Site, run: Run, ending: str, ids: str | None) -> Response:
-    assert run.table is not None
-    table = _chosen(run.table, ids)
+def _exported(site: Site, table: pa.Table, ending: str) -> Response:
     name = f"attachment; filename=masksearch.{ending}"
     headers = {"Content-Disposition": name}
     match ending:
@@ -102,6 +119,8 @@ def _exported(site: Site, run: Run, ending: str, ids: str | None) -> Response:
         case "txt":
             text = "".join(f"{value}\n" for value in table.column(0).to_pylist())
             return Response(text, media_type="text/plain", headers=headers)
+        case "zip" if "mask_id" not in table.column_names:
+            raise HTTPException(400, "the answer has no mask_id, so there are no masks to draw")
         case "zip":
             return StreamingResponse(
                 _zipped(site, table), media_type="application/zip", headers=headers
@@ -133,8 +152,6 @@ def _csv(table: pa.Table) -> bytes:
 
 def _zipped(site: Site, table: pa.Table) -> Iterator[bytes]:
     """Overlays of the answer's masks, as a ZIP file, part by part."""
-    if "mask_id" not in table.column_names:
-        raise HTTPException(400, "the answer has no mask_id, so there are no masks to draw")
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
         for mask_id in table.column("mask_id").to_pylist()[:_MOST_ZIPPED]:

@@ -13,6 +13,7 @@ import numpy as np
 import masksearch_ray as ms
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.query import Catalog
+from masksearch_ray.render import PairShown
 from masksearch_ray.session import Collection
 from masksearch_ray.web.build import Facts, facts_of, facts_sql, values_of, values_sql
 from masksearch_ray.web.build.offers import FEW
@@ -47,10 +48,15 @@ class Site:
     Parameters
     ----------
     options : ServeOptions
+    key : str
+        By which pictures and exports know the collection among those that are served.
     """
 
-    def __init__(self, options: ServeOptions) -> None:
+    def __init__(self, options: ServeOptions, key: str = "main") -> None:
         self.options = options
+        self.key = key
+        # Collections that belong to this one, by key; guided pages look for their data there.
+        self.beside: dict[str, Site] = {}
         self.collection: Collection = ms.open(options.url, **options.how)
         self.rows = RowBook(self.collection)
         self.pictures = Pictures(
@@ -120,11 +126,18 @@ class Site:
         own = "&own=1" if view.own else ""
         return f"{self._pictures}/heat/{mask_id}.png?size={size}&map={view.colours}{own}"
 
-    def pair_url(self, first: int, second: int, size: int, at: float | None = None) -> str:
+    def pair_url(
+        self,
+        first: int,
+        second: int,
+        size: int,
+        at: float | None = None,
+        show: PairShown = "all",
+    ) -> str:
         """Where the picture of two masks is: which pixels reach a value in which of them."""
         low, high = self.collection.domain
         value = (low + high) / 2 if at is None else at
-        return f"{self._pictures}/pair/{first}-{second}.png?at={value}&size={size}"
+        return f"{self._pictures}/pair/{first}-{second}.png?at={value}&size={size}&show={show}"
 
     def image_url(self, row: Row, size: int, column: str = "image_path") -> str | None:
         """Where the image of a mask is; None where the collection names none."""
@@ -135,7 +148,11 @@ class Site:
 
     @property
     def _pictures(self) -> str:
-        return f"/picture/{self.collection.version}"
+        return f"/picture/{self.key}/{self.collection.version}"
+
+    def served(self, key: str) -> Site | None:
+        """This collection, or one that belongs to it; None if there is none of the key."""
+        return self if key == self.key else self.beside.get(key)
 
     def warm_up(self) -> None:
         """Read what every visitor needs; errors are told to the first who does."""
@@ -145,5 +162,7 @@ class Site:
 
     def close(self) -> None:
         """Let go of the collection."""
+        for site in self.beside.values():
+            site.close()
         self.runs.close()
         self.collection.close()

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from masksearch_ray.model.query import CountPixels, Expr, Query, children
 from masksearch_ray.model.roi import Box, BoxColumn, BoxListColumn, Outside, Polygon, Roi
+from masksearch_ray.web.build import from_query
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.view import View
 
@@ -36,6 +37,8 @@ class Answer:
 
     def __init__(self, table: pa.Table, query: Query, order: str = "asked") -> None:
         self.query = query
+        built = from_query(query)
+        self.pair = None if built is None else built.pair
         self.table = _sorted(table, order)
 
     def __len__(self) -> int:
@@ -99,6 +102,20 @@ class Answer:
     def keys(self) -> list[str]:
         """Which mask or image each row is, as text."""
         return [str(key) for key in self.table.column(self.key).to_pylist()]
+
+    @cached_property
+    def threshold(self) -> float | None:
+        """Value from which on a pixel belongs to a mask, where masks are compared."""
+        values = range_of(self.query)
+        return None if values is None else values[0]
+
+    def members(self, rows: Sequence[Row]) -> list[Row]:
+        """Masks of an image that are compared, the first of the pair first."""
+        if self.pair is None:
+            return list(rows[:2])
+        column = self.pair.column
+        wanted = (self.pair.first, self.pair.second)
+        return [row for value in wanted for row in rows if row[column] == value]
 
     def typed(self, key: str) -> Any:
         """A key as the answer has it."""

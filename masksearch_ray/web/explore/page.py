@@ -168,7 +168,7 @@ class Explore:
         if answer is not None and mask_id is None:
             image = answer.typed(key)
             members = await asyncio.to_thread(self.site.rows.members, [image])
-            mask_id = members[image][0]["mask_id"]
+            mask_id = answer.members(members[image])[0]["mask_id"]
         self._opened = key
         values = None if answer is None else range_of(answer.query)
         assert mask_id is not None

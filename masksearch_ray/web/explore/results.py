@@ -234,4 +234,5 @@ class Results:
             ui.notify("Wait until the answer is whole.", type="warning")
             return
         query = urlencode({"ids": ",".join(self.selected)}) if self.selected else ""
-        ui.download.from_url(f"/export/{self._run.key}.{ending}" + (f"?{query}" if query else ""))
+        url = f"/export/{self.site.key}/{self._run.key}.{ending}"
+        ui.download.from_url(url + (f"?{query}" if query else ""))

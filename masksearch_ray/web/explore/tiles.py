@@ -46,7 +46,7 @@ class Tiles:
                 for one, row, shape in zip(found, rows, shapes, strict=True)
             ]
         images = self._site.rows.members([one["image_id"] for one in found])
-        members = [images[one["image_id"]][:2] for one in found]
+        members = [self._answer.members(images[one["image_id"]]) for one in found]
         shapes = self._site.collection.shapes([rows[0]["mask_id"] for rows in members])
         return [
             self._tile(one, rows, shape)
@@ -71,5 +71,5 @@ class Tiles:
     def _heat(self, rows: Sequence[Row]) -> str:
         ids = [row["mask_id"] for row in rows]
         if len(ids) == 2:
-            return self._site.pair_url(ids[0], ids[1], _TILE)
+            return self._site.pair_url(ids[0], ids[1], _TILE, self._answer.threshold)
         return self._site.heat_url(ids[0], _TILE, self._view)
