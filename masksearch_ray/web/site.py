@@ -151,7 +151,7 @@ class Site:
         return f"/picture/{self.key}/{self.collection.version}"
 
     def served(self, key: str) -> Site | None:
-        """This collection, or one that belongs to it; None if there is none of the key."""
+        """Find this collection, or one that belongs to it, by its key."""
         return self if key == self.key else self.beside.get(key)
 
     def warm_up(self) -> None:
