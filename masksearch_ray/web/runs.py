@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
 
-from masksearch_ray.errors import MaskSearchError, QueryCancelledError, QueryError
+from masksearch_ray.errors import FailedError, MaskSearchError, QueryCancelledError
 from masksearch_ray.session import Collection, Result, Stats
 from masksearch_ray.web.kept import Kept
 
-__all__ = ["Problem", "Run", "Runs", "State"]
+__all__ = ["Run", "Runs", "State"]
+
+_log = logging.getLogger("masksearch_ray.web")
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
@@ -25,34 +27,12 @@ _KEPT_BYTES = 256 << 20
 _TICK = 0.02  # seconds between looks at a run
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Why a query has no answer.
-
-    Parameters
-    ----------
-    text : str
-        In words.
-    line, column : int or None
-        Of the SQL, counted from 1, where the place is known.
-    hint : str
-        What would be accepted, where that is known.
-    """
-
-    text: str
-    line: int | None = None
-    column: int | None = None
-    hint: str = ""
-
-    @classmethod
-    def of(cls, error: BaseException) -> Problem:
-        """Tell an error."""
-        if isinstance(error, QueryError):
-            return cls(error.message, error.line, error.column, error.hint or "")
-        if isinstance(error, MaskSearchError):
-            return cls(str(error))
-        # What nobody foresaw may hold paths of this machine, and is the log's.
-        return cls(f"the query failed: {type(error).__name__}")
+def _told(error: Exception) -> MaskSearchError:
+    """Give an error that may be shown: what nobody foresaw may hold paths, and is the log's."""
+    if isinstance(error, MaskSearchError):
+        return error
+    _log.error("a query of the page failed", exc_info=error)
+    return FailedError(f"the query failed: {type(error).__name__}")
 
 
 class Run:
@@ -82,7 +62,7 @@ class Run:
         self.cut = False
         self.table: pa.Table | None = None
         self.stats: Stats | None = None
-        self.problem: Problem | None = None
+        self.error: MaskSearchError | None = None
         self._began = time.perf_counter()
         self._ended: float | None = None
         self._found: list[pa.Table] = []
@@ -125,7 +105,7 @@ class Run:
         return self
 
     def work(self, ask: Callable[[str, bool], Result], most: int) -> None:
-        """Run it; what goes wrong is kept as the problem."""
+        """Run it; what goes wrong is kept as the error."""
         try:
             if self._cancelled.is_set():
                 raise QueryCancelledError("cancelled")
@@ -138,7 +118,7 @@ class Run:
         except QueryCancelledError:
             self.state = "cancelled"
         except Exception as error:  # told on the page, whatever it is
-            self.problem = Problem.of(error)
+            self.error = _told(error)
             self.state = "failed"
         finally:
             self._ended = time.perf_counter()

@@ -13,9 +13,10 @@ from masksearch_ray.model.query import Query
 from masksearch_ray.model.text import count
 from masksearch_ray.web.build import Built, from_query, to_sql, with_rest
 from masksearch_ray.web.explore.controls import Controls
+from masksearch_ray.web.explore.editor import SqlEditor
 from masksearch_ray.web.explore.region import RegionChoice
-from masksearch_ray.web.runs import Problem
 from masksearch_ray.web.site import Site
+from masksearch_ray.web.suggest import completions
 
 __all__ = ["Ask"]
 
@@ -45,23 +46,20 @@ class Ask:
     ) -> None:
         self.site = site
         self._on_run = on_run
-        self._writing = False
         self._counted = 0
         self.controls = Controls(site, built, self._built, on_draw)
         with ui.element("section").classes("ms-card w-full").props('aria-label="SQL"'):
-            self._sql = ui.textarea(value="").props('outlined autogrow aria-label="SQL"')
-            self._sql.classes("w-full font-mono text-sm")
-            self._sql.on_value_change(lambda event: self._edited())
+            self._sql = SqlEditor(
+                "", completions(site.catalog), on_run, lambda text: self._follow(self.understood())
+            )
             self._note = ui.label().classes("text-xs ms-soft")
-            self._problem = ui.label().classes("ms-problem ms-bad w-full").mark("problem")
-            self._problem.props('role="alert"').set_visibility(False)
         self._later = ui.timer(_PAUSE, self._due, active=False, once=False)
         self.set_built(built)
 
     @property
     def text(self) -> str:
         """The SQL."""
-        return str(self._sql.value)
+        return self._sql.text
 
     @property
     def built(self) -> Built | None:
@@ -75,7 +73,7 @@ class Ask:
 
     def set_sql(self, text: str) -> None:
         """Show an SQL, and in the builder what of it fits."""
-        self._set_text(text)
+        self._sql.text = text
         self._follow(self.understood())
 
     def understood(self) -> Query | None:
@@ -83,18 +81,14 @@ class Ask:
         try:
             query = self.site.collection.parse(self.text)
         except MaskSearchError as error:
-            self.tell(Problem.of(error))
+            self.tell(error)
             return None
         self.tell(None)
         return query
 
-    def tell(self, problem: Problem | None) -> None:
+    def tell(self, error: MaskSearchError | None) -> None:
         """Show why there is no answer; None: nothing is wrong."""
-        self._problem.set_visibility(problem is not None)
-        if problem is not None:
-            where = f"line {problem.line}, column {problem.column}: " if problem.line else ""
-            hint = f"\n{problem.hint}" if problem.hint else ""
-            self._problem.set_text(f"{where}{problem.text}{hint}")
+        self._sql.show(error)
 
     # -- in step ------------------------------------------------------------------------------
 
@@ -106,21 +100,12 @@ class Ask:
         try:
             text = to_sql(built, self.site.catalog)
         except MaskSearchError as error:
-            self.tell(Problem(str(error)))
+            self.tell(error)
             return False
         self.tell(None)
-        self._set_text(text)
+        self._sql.text = text
         self._show_fit(True)
         return True
-
-    def _set_text(self, text: str) -> None:
-        self._writing = True
-        self._sql.set_value(text)
-        self._writing = False
-
-    def _edited(self) -> None:
-        if not self._writing:
-            self._follow(self.understood())
 
     def _follow(self, query: Query | None) -> None:
         if query is None:

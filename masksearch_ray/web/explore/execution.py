@@ -93,7 +93,7 @@ class Execution:
         self._scan.set_enabled(True)
         agreed = agreement(indexed, scanned)
         if indexed.stats is None or scanned.stats is None or agreed is None:
-            why = scanned.problem.text if scanned.problem else scanned.state
+            why = str(scanned.error or scanned.state)
             self._compared.set_content(f'<span class="ms-bad">Not compared: {escape(why)}</span>')
             return
         times = scanned.stats.seconds / max(indexed.stats.seconds, 1e-9)

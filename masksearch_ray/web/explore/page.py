@@ -142,7 +142,7 @@ class Explore:
         elif run.state == "cancelled":
             self.results.clear("Cancelled.")
         else:
-            self.ask.tell(run.problem)
+            self.ask.tell(run.error)
             self.results.clear("The query was not answered.")
 
     def _set_busy(self, busy: bool) -> None:
