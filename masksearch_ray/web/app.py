@@ -17,6 +17,7 @@ from masksearch_ray.web.explore.page import add_explore
 from masksearch_ray.web.frame import STATIC
 from masksearch_ray.web.options import ServeOptions, is_loopback
 from masksearch_ray.web.routes import make_router
+from masksearch_ray.web.scenarios.attention import add_attention
 from masksearch_ray.web.security import Guard
 from masksearch_ray.web.site import Site
 
@@ -41,6 +42,7 @@ def make_app(site: Site) -> FastAPI:
     app.include_router(make_router(site))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     add_explore(site)
+    add_attention(site)
     # No storage secret: the page keeps nothing of a person but what the URL says.
     ui.run_with(
         app,

@@ -77,6 +77,11 @@ class RegionChoice:
         self._outside.on_value_change(lambda event: self._tell())
         self._outside.set_visibility(False)
 
+    @property
+    def outside(self) -> bool:
+        """Whether the outside of the region is meant."""
+        return bool(self._outside.value) and not isinstance(self.region, FullImage)
+
     def set(self, region: Roi, outside: bool) -> None:
         """Show a region without telling that it changed."""
         self._quiet = True
@@ -115,8 +120,7 @@ class RegionChoice:
 
     def _tell(self) -> None:
         if not self._quiet:
-            outside = bool(self._outside.value) and not isinstance(self.region, FullImage)
-            self._on_change(self.region, outside)
+            self._on_change(self.region, self.outside)
 
 
 class RegionDialog:

@@ -1,0 +1,328 @@
+"""Guided page: where a model looks elsewhere than people, or than another model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from nicegui import events, ui
+
+from masksearch_ray.errors import MaskSearchError
+from masksearch_ray.model.roi import Roi
+from masksearch_ray.model.text import count, duration, percent
+from masksearch_ray.web.build import Built, Pair, Pixels, pair_columns, region_columns, to_sql
+from masksearch_ray.web.explore.answer import told
+from masksearch_ray.web.explore.region import RegionChoice, RegionDialog
+from masksearch_ray.web.frame import frame
+from masksearch_ray.web.permalink import Link, write_link
+from masksearch_ray.web.rows import Row
+from masksearch_ray.web.runs import Run
+from masksearch_ray.web.scenarios.parts import Panel, panels, step
+from masksearch_ray.web.site import Site
+from masksearch_ray.web.view import View
+
+__all__ = ["add_attention"]
+
+_BINS = 20
+_SHOWN = 12
+_SIZE = 320
+_CONNECT = 60.0
+
+
+def add_attention(site: Site) -> None:
+    """Add the page to the application.
+
+    Parameters
+    ----------
+    site : Site
+    """
+
+    @ui.page("/attention")
+    async def attention() -> None:
+        with frame(site, "/attention"):
+            page = _Attention(site)
+        await ui.context.client.connected(timeout=_CONNECT)
+        await page.begin()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the page asks.
+
+    Parameters
+    ----------
+    pair : Pair
+    threshold : float
+        From which on a pixel is looked at.
+    region : Roi
+    outside : bool
+    lowest : bool
+        Whether the least alike come first.
+    k : int
+    """
+
+    pair: Pair
+    threshold: float
+    region: Roi
+    outside: bool = False
+    lowest: bool = True
+    k: int = _SHOWN
+
+    def built(self, domain: tuple[float, float]) -> Built:
+        """The same as the builder holds it."""
+        pixels = Pixels(self.region, self.outside, self.threshold, domain[1])
+        return Built(
+            kind="top",
+            score="iou",
+            pixels=pixels,
+            below=Pixels(low=domain[0], high=domain[1]),
+            pair=self.pair,
+            descending=not self.lowest,
+            k=self.k,
+        )
+
+
+class _Attention:
+    """The page as one person has it open."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._asked: _Asked | None = None
+        self._all: pa.Table | None = None
+        self._bin: int | None = None
+        self._pairs: dict[str, tuple[Any, ...]] = {}
+        self._run: Run | None = None
+        self._quiet = True
+        ui.label("Model against human attention").classes("text-2xl font-medium")
+        ui.label(
+            "Two masks of an image, such as a model's attention and people's, or two models', "
+            "agree as far as their strong pixels are the same: intersection over union (IoU)."
+        ).classes("ms-soft max-w-3xl")
+        with ui.element("div").classes("ms-shell pt-3"):
+            with ui.element("aside").classes("flex flex-col gap-3"):
+                self._build_asked()
+                self._build_histogram()
+            with (
+                ui.element("div").classes("ms-main"),
+                step(3, "Look at the images", "Blue is the first mask, orange the second."),
+            ):
+                self._head = ui.label().classes("font-medium").mark("attention-head")
+                self._head.props('aria-live="polite"')
+                self._rows = ui.html(sanitize=False).classes("ms-rows w-full").mark("rows")
+        self._regions = RegionDialog(site)
+
+    def _build_asked(self) -> None:
+        with step(1, "Say what is compared", "Any two values that tell apart masks of an image."):
+            with ui.row().classes("w-full no-wrap gap-1"):
+                self._column = self._select("Column", "grow min-w-0")
+                self._first = self._select("First mask", "w-24")
+                self._second = self._select("Second mask", "w-24")
+            low, high = self.site.collection.domain
+            self._threshold = ui.number(
+                "Strong from", value=(low + high) / 2, min=low, max=high, step=(high - low) / 20
+            )
+            self._threshold.props('dense outlined debounce=250 aria-label="Strong from"')
+            self._threshold.on_value_change(self._changed)
+            self._region = RegionChoice(
+                "Region", region_columns(self.site.catalog), self._draw, self._changed
+            )
+            self._lowest = ui.toggle({True: "least alike", False: "most alike"}, value=True)
+            self._lowest.props('no-caps spread aria-label="Which first"').classes("w-full")
+            self._lowest.on_value_change(self._changed)
+
+    def _build_histogram(self) -> None:
+        text = (
+            "All images by IoU. Click a bar to see its images; click it again for the first ones."
+        )
+        with step(2, "See the whole collection", text):
+            self._chart = ui.echart(_chart([], None), on_point_click=self._clicked)
+            self._chart.classes("w-full h-48").mark("histogram")
+            self._told = ui.label().classes("text-sm ms-soft ms-number").mark("histogram-told")
+            self._told.props('aria-live="polite"')
+            self._explore = ui.link("Open in Explore", "/").classes("text-sm")
+
+    def _select(self, name: str, classes: str) -> ui.select:
+        control = ui.select([], label=name).classes(classes)
+        control.props(f'dense outlined aria-label="{name}"')
+        control.on_value_change(lambda event: self._paired(control))
+        return control
+
+    # -- asking -------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """Offer what the collection has, and ask the first question."""
+        facts = await asyncio.to_thread(lambda: self.site.facts)
+        self._pairs = dict(pair_columns(self.site.catalog, facts))
+        if not self._pairs:
+            self._head.set_text(
+                "Nothing to compare here: an image_id is wanted, and a model_id or mask_type "
+                "of at least two values."
+            )
+            return
+        column = next(iter(self._pairs))
+        self._column.set_options(list(self._pairs), value=column)
+        self._offer(column)
+        self._quiet = False
+        await self._changed()
+
+    def _offer(self, column: str) -> None:
+        values = self._pairs[column]
+        self._first.set_options(list(values), value=values[0])
+        self._second.set_options(list(values), value=values[1])
+
+    async def _paired(self, control: ui.select) -> None:
+        if self._quiet:
+            return
+        if control is self._column:
+            self._quiet = True
+            self._offer(str(self._column.value))
+            self._quiet = False
+        await self._changed()
+
+    async def _changed(self, *_: Any) -> None:
+        if self._quiet or self._threshold.value is None:
+            return
+        pair = Pair(str(self._column.value), self._first.value, self._second.value)
+        outside = self._region.outside
+        self._asked = _Asked(
+            pair, float(self._threshold.value), self._region.region, outside, self._lowest.value
+        )
+        self._all, self._bin = None, None
+        await self._ask()
+
+    async def _ask(self) -> None:
+        asked = self._asked
+        assert asked is not None
+        built = asked.built(self.site.collection.domain)
+        try:
+            sql = to_sql(built, self.site.catalog)
+        except MaskSearchError as error:
+            self._head.set_text(str(error))
+            return
+        self._explore.props(f'href="/?{write_link(Link(built), self.site.catalog)}"')
+        if self._run is not None:
+            self._run.cancel()
+        first = self._run = self.site.runs.start(sql)
+        await first.wait()
+        if asked is not self._asked:
+            return
+        if first.table is None:
+            self._head.set_text(str(first.error or first.state))
+            return
+        await self._show(first.table, _told_run(first))
+        self._chart.options.update(_chart([], None))
+        self._told.set_text("Counting all images …")
+        # All of them: without a limit the bounds cannot leave any out.
+        every = self._run = self.site.runs.start(sql.rpartition("\nLIMIT")[0])
+        await every.wait()
+        if asked is self._asked and every.table is not None:
+            self._all = every.table
+            self._fill()
+
+    # -- what is shown ------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        assert self._all is not None
+        values = np.array(self._all["score"].to_pylist(), float)
+        known = values[~np.isnan(values)]
+        counts = np.histogram(known, _BINS, (0.0, 1.0))[0]
+        self._chart.options.update(_chart(counts.tolist(), self._bin))
+        self._chart.update()
+        empty = len(values) - len(known)
+        none = f"; {count(empty)} where neither mask is strong" if empty else ""
+        mean = f", mean {known.mean():.3f}" if len(known) else ""
+        self._told.set_text(f"{count(len(known), 'image')}{mean}{none}")
+
+    async def _clicked(self, event: events.EChartPointClickEventArguments) -> None:
+        if self._all is None or self._asked is None:
+            return
+        self._bin = None if self._bin == event.data_index else event.data_index
+        self._fill()
+        if self._bin is None:
+            await self._show(self._all.slice(0, self._asked.k), "")
+            return
+        low, high = self._bin / _BINS, (self._bin + 1) / _BINS
+        held = np.nan_to_num(np.array(self._all["score"].to_pylist(), float), nan=-1.0)
+        inside = (held >= low) & ((held < high) | (self._bin == _BINS - 1))
+        found = self._all.filter(pa.array(inside))
+        text = f"IoU {low:g} to {high:g}: {count(found.num_rows, 'image')}"
+        await self._show(found.slice(0, self._asked.k), text)
+
+    async def _show(self, table: pa.Table, text: str) -> None:
+        asked = self._asked
+        assert asked is not None
+        shown = f"{count(table.num_rows, 'image')}, " + (
+            "least alike first" if asked.lowest else "most alike first"
+        )
+        self._head.set_text(text or shown)
+        self._rows.set_content(await asyncio.to_thread(self._made, table, asked))
+
+    def _made(self, table: pa.Table, asked: _Asked) -> str:
+        found = table.to_pylist()
+        members = self.site.rows.members([row["image_id"] for row in found])
+        parts = []
+        for row in found:
+            held = {one[asked.pair.column]: one for one in members[row["image_id"]]}
+            two = [held[value] for value in (asked.pair.first, asked.pair.second) if value in held]
+            if len(two) == 2:
+                parts.append(self._row(row, two, asked))
+        return "".join(parts)
+
+    def _row(self, found: Row, two: Sequence[Row], asked: _Asked) -> str:
+        site, (first, second) = self.site, two
+        image = site.image_url(first, _SIZE)
+        below = [image] if image else []
+        ids = first["mask_id"], second["mask_id"]
+        column = asked.pair.column
+        shown: list[Panel] = [
+            (f"{column} {one[column]}", [*below, site.heat_url(one["mask_id"], _SIZE, View())])
+            for one in two
+        ]
+        for name, which in (("intersection", "both"), ("union", "either")):
+            url = site.pair_url(*ids, _SIZE, asked.threshold, which)  # type: ignore[arg-type]
+            shown.append((name, [*below, url]))
+        both, either = found["pixels"], found["out_of"]
+        title = (
+            f"image {found['image_id']}: IoU {told(found['score'])} "
+            f"({count(both)} of {count(either)} pixels)"
+        )
+        return panels(title, site.collection.shapes([ids[0]])[0], shown)
+
+    async def _draw(self, choice: RegionChoice) -> None:
+        first = await asyncio.to_thread(
+            lambda: self.site.collection.sql("SELECT mask_id FROM masks LIMIT 1").to_pylist()
+        )
+        if first:
+            await self._regions.show(choice, int(str(first[0]["mask_id"])), View())
+
+
+def _told_run(run: Run) -> str:
+    if run.stats is None or run.table is None:
+        return ""
+    stats = run.stats
+    return (
+        f"{count(run.table.num_rows, 'image')} in {duration(stats.seconds)}; the index decided "
+        f"{percent(stats.rows_decided_by_index, stats.rows_selected)} of the masks"
+    )
+
+
+def _chart(counts: Sequence[int], marked: int | None) -> dict[str, Any]:
+    """Options of the histogram."""
+    colours = ("#0b6aa8", "#ee7733")
+    bars = [
+        {"value": n, "itemStyle": {"color": colours[at == marked]}} for at, n in enumerate(counts)
+    ]
+    names = [f"{at / _BINS:.2f}" for at in range(_BINS)]
+    return {
+        "aria": {"enabled": True},
+        "grid": {"left": 44, "right": 8, "top": 10, "bottom": 36},
+        "tooltip": {"trigger": "axis"},
+        "xAxis": {"type": "category", "data": names, "name": "IoU", "nameLocation": "middle",
+                  "nameGap": 22},
+        "yAxis": {"type": "value"},
+        "series": [{"type": "bar", "data": bars, "barCategoryGap": "8%", "name": "images"}],
+    }  # fmt: skip
