@@ -282,7 +282,7 @@ class _Attention:
             (f"{column} {one[column]}", [*below, site.heat_url(one["mask_id"], _SIZE, View())])
             for one in two
         ]
-        for name, which in (("intersection", "both"), ("union", "either")):
+        for name, which in (("intersection", "both"), ("union", "all")):
             url = site.pair_url(*ids, _SIZE, asked.threshold, which)  # type: ignore[arg-type]
             shown.append((name, [*below, url]))
         both, either = found["pixels"], found["out_of"]
