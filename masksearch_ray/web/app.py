@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 from starlette.staticfiles import StaticFiles
 
-from masksearch_ray.errors import FailedError
+from masksearch_ray.demo.record import MASKS, DemoRecord, recall
+from masksearch_ray.errors import CollectionError, FailedError, MaskSearchError
 from masksearch_ray.web.explore.page import add_explore
 from masksearch_ray.web.frame import STATIC
 from masksearch_ray.web.options import ServeOptions, is_loopback
 from masksearch_ray.web.routes import make_router
+from masksearch_ray.web.scenarios.attacked import add_attacked
 from masksearch_ray.web.scenarios.attention import add_attention
 from masksearch_ray.web.security import Guard
 from masksearch_ray.web.site import Site
 
 __all__ = ["make_app", "make_token", "serve"]
+
+_log = logging.getLogger("masksearch_ray.web")
 
 _RECONNECT = 10.0  # seconds that a page may be cut off before the server forgets it
 
@@ -42,6 +48,7 @@ def make_app(site: Site) -> FastAPI:
     app.include_router(make_router(site))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     add_explore(site)
+    add_attacked(site)
     add_attention(site)
     # No storage secret: the page keeps nothing of a person but what the URL says.
     ui.run_with(
@@ -68,7 +75,7 @@ def serve(options: ServeOptions, ready: Callable[[str], None] = lambda url: None
     MaskSearchError
         The collection cannot be opened, or the port cannot be listened at.
     """
-    site = Site(options)
+    site = open_site(options)
     try:
         listening = _listen(options.host, options.port)
         config = uvicorn.Config(
@@ -84,6 +91,26 @@ def serve(options: ServeOptions, ready: Callable[[str], None] = lambda url: None
         uvicorn.Server(config).run([listening])
     finally:
         site.close()
+
+
+def open_site(options: ServeOptions) -> Site:
+    """Open a collection to be served, and what belongs to it: a demonstration's attacked images."""
+    site = Site(options)
+    record = _demo_record(options)
+    if record is not None and record.part == MASKS and record.home:
+        url = f"{record.home}/{ATTACKED}"
+        try:
+            site.beside[ATTACKED] = Site(replace(options, url=url), ATTACKED)
+        except CollectionError:
+            _log.info("no collection of attacked images beside %s", options.url)
+    return site
+
+
+def _demo_record(options: ServeOptions) -> DemoRecord | None:
+    try:
+        return recall(options.url, options.how.get("storage_options"))
+    except MaskSearchError:
+        return None
 
 
 def _listen(host: str, port: int) -> socket.socket:
