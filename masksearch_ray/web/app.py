@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 from starlette.staticfiles import StaticFiles
 
-from masksearch_ray.demo.record import MASKS, DemoRecord, recall
-from masksearch_ray.errors import CollectionError, FailedError, MaskSearchError
+from masksearch_ray.errors import FailedError
 from masksearch_ray.web.explore.page import add_explore
 from masksearch_ray.web.frame import STATIC
+from masksearch_ray.web.opening import open_site
 from masksearch_ray.web.options import ServeOptions, is_loopback
 from masksearch_ray.web.routes import make_router
 from masksearch_ray.web.scenarios.attacked import add_attacked
@@ -26,8 +24,6 @@ from masksearch_ray.web.security import Guard
 from masksearch_ray.web.site import Site
 
 __all__ = ["make_app", "make_token", "serve"]
-
-_log = logging.getLogger("masksearch_ray.web")
 
 _RECONNECT = 10.0  # seconds that a page may be cut off before the server forgets it
 
@@ -91,26 +87,6 @@ def serve(options: ServeOptions, ready: Callable[[str], None] = lambda url: None
         uvicorn.Server(config).run([listening])
     finally:
         site.close()
-
-
-def open_site(options: ServeOptions) -> Site:
-    """Open a collection to be served, and what belongs to it: a demonstration's attacked images."""
-    site = Site(options)
-    record = _demo_record(options)
-    if record is not None and record.part == MASKS and record.home:
-        url = f"{record.home}/{ATTACKED}"
-        try:
-            site.beside[ATTACKED] = Site(replace(options, url=url), ATTACKED)
-        except CollectionError:
-            _log.info("no collection of attacked images beside %s", options.url)
-    return site
-
-
-def _demo_record(options: ServeOptions) -> DemoRecord | None:
-    try:
-        return recall(options.url, options.how.get("storage_options"))
-    except MaskSearchError:
-        return None
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -55,6 +55,7 @@ class _Attacked:
     def __init__(self, site: Site) -> None:
         self.site = site
         self._run: Run | None = None
+        self._due = ui.timer(0.3, self._ask, active=False)
         fields = site.catalog.fields.values()
         self._truths = [field.name for field in fields if field.kind == "bool"]
         ui.label("Find attacked images").classes("text-2xl font-medium")
@@ -94,7 +95,6 @@ class _Attacked:
             self._truth.props('dense outlined aria-label="Column that tells the truth"')
             self._truth.classes("w-full")
             self._truth.on_value_change(lambda event: self._due.activate())
-        self._due = ui.timer(0.3, self._ask, active=False)
 
     def _build_judged(self) -> None:
         text = "Precision among the first, beside that of guessing."

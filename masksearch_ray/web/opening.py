@@ -1,0 +1,54 @@
+"""Opening what is served: a collection, and where it is the demonstration's, what belongs to it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from masksearch_ray.errors import CollectionError, MaskSearchError
+from masksearch_ray.web.options import ServeOptions
+from masksearch_ray.web.site import Site
+
+if TYPE_CHECKING:
+    from masksearch_ray.demo.record import DemoRecord
+
+__all__ = ["demo_record", "open_site"]
+
+_log = logging.getLogger("masksearch_ray.web")
+
+
+def open_site(options: ServeOptions) -> Site:
+    """Open a collection to be served.
+
+    Parameters
+    ----------
+    options : ServeOptions
+
+    Returns
+    -------
+    Site
+        With the demonstration's attacked images beside its masks.
+    """
+    site = Site(options)
+    record = demo_record(options)
+    if record is not None and record.part == "masks" and record.home:
+        key = "attacked"
+        try:
+            site.beside[key] = Site(replace(options, url=f"{record.home}/{key}"), key)
+        except CollectionError:
+            _log.info("no collection of attacked images beside %s", options.url)
+    return site
+
+
+def demo_record(options: ServeOptions) -> DemoRecord | None:
+    """How the demonstration made what is served; None where it did not, or is not installed."""
+    if find_spec("sklearn") is None or find_spec("threadpoolctl") is None:
+        return None
+    from masksearch_ray.demo.record import recall
+
+    try:
+        return recall(options.url, options.how.get("storage_options"))
+    except MaskSearchError:
+        return None
