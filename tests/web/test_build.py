@@ -48,6 +48,14 @@ def test_a_state_comes_back_from_its_sql(data: st.DataObject, here: Catalog, cou
     assert shown == wanted
 
 
+@pytest.mark.parametrize("here", CATALOGS)
+@pytest.mark.parametrize("cut", [True, False])
+def test_an_iou_comes_back_whatever_the_domain(here: Catalog, cut: bool) -> None:
+    for low in (here.domain.lo, here.domain.hi):
+        built = replace(IOU, cut=cut, pixels=Pixels(low=low, high=here.domain.hi))
+        assert from_query(parse(to_sql(built, here), here)) == essential(built, here.domain)
+
+
 @given(data=st.data(), here=st.sampled_from(CATALOGS))
 def test_what_a_query_does_not_use_stays_in_its_control(data: st.DataObject, here: Catalog) -> None:
     old, new = data.draw(builds(here)), data.draw(builds(here))

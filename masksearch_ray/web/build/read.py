@@ -207,7 +207,8 @@ def _iou(above: CountPixels, below: CountPixels, domain: Domain) -> tuple[Pixels
     for values in (above.range, below.range):
         _fit(values.holds(1.0) and not values.holds(0.0))
     _fit(first.threshold.stop == math.inf)
-    return _pixels(above.roi, first.threshold, domain), True
+    upper = ValueRange(first.threshold.start, math.nextafter(domain.hi, math.inf))
+    return _pixels(above.roi, upper, domain), True
 
 
 def _pair(where: tuple[Condition, ...]) -> tuple[Pair, tuple[Condition, ...]]:
