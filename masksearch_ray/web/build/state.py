@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from masksearch_ray.model.query import Catalog
-from masksearch_ray.model.roi import FullImage, Outside, Roi
+from masksearch_ray.model.roi import FullImage, Outside, Polygon, Roi
 from masksearch_ray.model.values import Domain
 
 __all__ = [
@@ -66,7 +66,11 @@ class Pixels:
     @property
     def roi(self) -> Roi:
         """The region as a query names it."""
-        return Outside(self.region) if self.outside else self.region
+        region = self.region
+        if isinstance(region, Polygon):
+            # A zero has no sign, though a browser may round to -0.
+            region = Polygon(tuple((x + 0.0, y + 0.0) for x, y in region.points))
+        return Outside(region) if self.outside else region
 
 
 @dataclass(frozen=True)
