@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from masksearch_ray.demo.data import SIDE, Digits, interpolation
+from masksearch_ray.model.interrupt import check
+from masksearch_ray.model.progress import Progress, ProgressStep, silent
 
-__all__ = ["Classifier", "occlusion_saliency", "train"]
+__all__ = ["Classifier", "learn", "occlusion_saliency", "train"]
 
 _HIDDEN = 64
+_PASSES = 30
 _PATCH = 8
 _STRIDE = 4
 
@@ -84,7 +88,9 @@ def train(digits: Digits, seed: int) -> Classifier:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
-    network = MLPClassifier((_HIDDEN,), alpha=0.01, batch_size=100, max_iter=30, random_state=seed)
+    network = MLPClassifier(
+        (_HIDDEN,), alpha=0.01, batch_size=100, max_iter=_PASSES, random_state=seed
+    )
     images = digits.images[digits.train]
     # One thread: the matrices are small, so threads would wait for each other; and sums come out
     # the same on any machine.
@@ -92,6 +98,51 @@ def train(digits: Digits, seed: int) -> Classifier:
         # Thirty passes are the budget; the loss need not have come to rest.
         warnings.simplefilter("ignore", ConvergenceWarning)
         network.fit(images.reshape(len(images), -1), digits.labels[digits.train])
+    return _classifier(network)
+
+
+def learn(
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    seed: int,
+    progress: Progress = silent,
+) -> Classifier:
+    """Train a classifier pass by pass, as `train` does in one go.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (N, 64, 64)
+        Ink, 0 to 1.
+    labels : ndarray of int64, shape (N,)
+        The right answers, 0 to 9.
+    seed : int
+        Fixes the initial weights and the order of the images; same seed, same classifier, though
+        not that of `train`, which takes them in another order.
+    progress : Progress
+        Told after every pass; before each, `interrupt.check` may end the training.
+
+    Returns
+    -------
+    Classifier
+        The classifier.
+    """
+    from sklearn.neural_network import MLPClassifier
+
+    # A generator goes on from pass to pass, where a number would begin each with the same order.
+    order = np.random.RandomState(seed)
+    network = MLPClassifier((_HIDDEN,), alpha=0.01, batch_size=100, random_state=order)
+    flat = images.reshape(len(images), SIDE * SIDE)
+    for done in range(_PASSES):
+        check()
+        # Each pass on its own: what limits threads does so for the whole process.
+        with threadpool_limits(1):
+            network.partial_fit(flat, labels, classes=np.arange(10))
+        what = f"pass {done + 1} of {_PASSES} over {len(images):,} images"
+        progress(ProgressStep("training", done + 1, _PASSES, 0, what=what))
+    return _classifier(network)
+
+
+def _classifier(network: Any) -> Classifier:
     hidden, output = (np.asarray(w, np.float32) for w in network.coefs_)
     hidden_bias, output_bias = (np.asarray(b, np.float32) for b in network.intercepts_)
     return Classifier(hidden.reshape(SIDE, SIDE, -1), hidden_bias, output, output_bias)
