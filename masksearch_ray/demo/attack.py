@@ -1,7 +1,8 @@
 """A real attack on the demonstration's classifier, and a collection in which to search for it.
 
-Public here: `Attack` (how strong, how many), `input_gradient`, `fgsm`, `carry_out` -> `Attacked`,
-`ingest_attacked`, `spread` (the question) and `SPREAD`, the range of values that it counts.
+Public here: `Attack` (how strong, how many), `input_gradient`, `fgsm`, `harmless` (noise as
+strong), `carry_out` -> `Attacked`, `ingest_attacked`, `spread` (the question) and `SPREAD`, the
+range of values that it counts.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "Attacked",
     "carry_out",
     "fgsm",
+    "harmless",
     "ingest_attacked",
     "input_gradient",
     "spread",
@@ -34,7 +36,8 @@ __all__ = [
 SPREAD = (0.002, 0.1)
 """Values that count as attention spread thinly: more than none, less than a tenth of the peak.
 
-Chosen on attacked training images; what it achieves is measured on the other half.
+Chosen on attacked training images; what it achieves on the other half is told in docs/demo.md: it
+finds images of which every pixel was moved, be it by an attack or by `harmless` noise.
 """
 
 _LEVELS = np.float32(255)
@@ -161,6 +164,28 @@ def fgsm(
     """
     moved = images + np.float32(epsilon) * np.sign(input_gradient(model, images, labels))
     return np.asarray(np.clip(moved, 0, 1), np.float32)
+
+
+def harmless(images: NDArray[np.float32], epsilon: float, seed: int) -> NDArray[np.float32]:
+    """Move every pixel as far as an attack does, but up or down by chance.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (N, 64, 64)
+        Ink, 0 to 1.
+    epsilon : float
+        How far, 0 to 1.
+    seed : int
+        Chooses the ways.
+
+    Returns
+    -------
+    ndarray of float32, shape (N, 64, 64)
+        Noisy copies, 0 to 1, in whole levels of 255.
+    """
+    ways = np.random.default_rng([seed, 1]).choice([-epsilon, epsilon], images.shape)
+    moved = np.rint(_LEVELS * np.clip(images + ways, 0, 1)) / _LEVELS
+    return np.asarray(moved, np.float32)
 
 
 def carry_out(model: Classifier, digits: Digits, attack: Attack) -> Attacked:

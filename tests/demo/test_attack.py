@@ -15,12 +15,13 @@ from masksearch_ray.demo.attack import (
     Attack,
     carry_out,
     fgsm,
+    harmless,
     ingest_attacked,
     input_gradient,
     spread,
 )
 from masksearch_ray.demo.data import load_digits_64
-from masksearch_ray.demo.models import Classifier, train
+from masksearch_ray.demo.models import Classifier, occlusion_saliency, train
 from masksearch_ray.demo.prepare import write_images
 from masksearch_ray.render import read_image
 
@@ -73,8 +74,7 @@ def test_the_stronger_the_attack_the_less_is_right(
 
 def test_noise_as_strong_does_little(model: Classifier) -> None:
     unseen = ~DIGITS.train
-    signs = np.random.default_rng(0).choice([-0.1, 0.1], DIGITS.images.shape)
-    noisy = np.clip(DIGITS.images + signs, 0, 1).astype(np.float32)
+    noisy = harmless(DIGITS.images, 0.1, 0)
     assert (model.predict(noisy) == DIGITS.labels)[unseen].mean() > 0.92
 
 
@@ -142,3 +142,18 @@ def test_spread_attention_ranks_attacked_images_first(seed: int, tmp_path: Path)
     assert precision(truth) > 0.7 and truth[:100].mean() > 0.75
     # Strong attention, as one might try first, says next to nothing.
     assert precision(np.array(strong["attacked"].to_pylist())) < 0.3
+
+
+def test_spread_does_not_tell_an_attack_from_noise_as_strong(model: Classifier) -> None:
+    """What docs/demo.md says of it."""
+    done = carry_out(model, DIGITS, Attack())
+    noisy = harmless(DIGITS.images[done.ids], 0.1, 0)
+    spreads = [
+        ((masks >= SPREAD[0] * 255) & (masks < SPREAD[1] * 255)).sum(axis=(1, 2))
+        for masks in (occlusion_saliency(model, images) for images in (done.images, noisy))
+    ]
+    hit, rest = done.attacked, ~done.attacked
+    clean = np.median(spreads[0][rest])
+    assert np.median(spreads[0][hit]) > 1.2 * clean
+    assert np.median(spreads[1][hit]) > 1.2 * clean
+    assert (model.predict(noisy) == DIGITS.labels[done.ids]).mean() > 0.92
