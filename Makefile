@@ -31,7 +31,7 @@ demo: .venv/.installed-demo  ## train two models, search 3,594 saliency maps, sh
 ifdef S3
 	@set -e; $(S3_SERVER) $(BIN)/masksearch demo --collection s3://masksearch/demo $(ARGS)
 else ifdef WEB
-	@$(MAKE) --no-print-directory .venv/.installed-web
+	@$(MAKE) --no-print-directory .venv/.installed-web .venv/.installed-demo
 	@$(BIN)/masksearch demo --runtime local --web $(ARGS)
 else
 	@$(BIN)/masksearch demo $(ARGS)

@@ -23,7 +23,7 @@ from masksearch_ray.cli.options import (
 from masksearch_ray.cli.parse import named_values
 from masksearch_ray.errors import InputError
 
-__all__ = ["add_to", "serve_page"]
+__all__ = ["Port", "add_to", "check_installed", "serve_page"]
 
 _PAGE = "The page"
 
@@ -132,6 +132,12 @@ def serve(
     )
 
 
+def check_installed() -> None:
+    """Refuse early where the page's packages are missing."""
+    if find_spec("nicegui") is None:
+        raise InputError("the page needs NiceGUI: pip install 'masksearch-ray[web]'")
+
+
 def serve_page(
     url: str,
     *,
@@ -141,8 +147,7 @@ def serve_page(
     **options: object,
 ) -> None:
     """Serve a collection until Ctrl-C; options as of `masksearch_ray.web.ServeOptions`."""
-    if find_spec("nicegui") is None:
-        raise InputError("the page needs NiceGUI: pip install 'masksearch-ray[web]'")
+    check_installed()
     from masksearch_ray.web import ServeOptions, is_loopback, make_token
     from masksearch_ray.web import serve as run
 

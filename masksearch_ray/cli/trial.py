@@ -15,6 +15,7 @@ import typer
 from masksearch_ray.cli.help import add_command
 from masksearch_ray.cli.options import Address, RuntimeName, RuntimeOption
 from masksearch_ray.cli.output import Destination, emit
+from masksearch_ray.cli.serve import Port, check_installed, serve_page
 from masksearch_ray.errors import InputError
 from masksearch_ray.model.text import count, duration, size
 
@@ -33,11 +34,16 @@ Made = Annotated[
     typer.Option("--collection", metavar="URL", help="Make the collection here, as on s3://…."),
 ]
 
+Page = Annotated[
+    bool,
+    typer.Option("--web", help="Serve the masks on a web page then, and open it; Ctrl-C ends it."),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     add_command(
-        app, demo, _GROUP, "masksearch demo", "masksearch demo --runtime local --out trial/"
+        app, demo, _GROUP, "masksearch demo", "masksearch demo --runtime local --out trial/ --web"
     )
 
 
@@ -46,6 +52,8 @@ def demo(
     runtime: RuntimeOption = RuntimeName.ray,
     address: Address = None,
     collection: Made = None,
+    web: Page = False,
+    port: Port = 8080,
 ) -> None:
     """Find out by SQL what a model learnt wrongly.
 
@@ -57,6 +65,8 @@ def demo(
         raise InputError("the demonstration needs scikit-learn: pip install 'masksearch-ray[demo]'")
     from masksearch_ray.demo import Ending, Step, run_demo
 
+    if web:
+        check_installed()
     began = time.perf_counter()
     for part in run_demo(out, runtime.value, address=address, collection=collection):
         match part:
@@ -64,9 +74,12 @@ def demo(
                 _show_step(part)
             case Ending():
                 _show_ending(part)
+                collection = part.collection
             case _:
                 print(_wrapped(part), flush=True)
     print(f"\nTook {duration(time.perf_counter() - began)}.")
+    if web and collection is not None:
+        serve_page(collection, port=port, open_page=True)
 
 
 def _show_step(step: Step) -> None:

@@ -60,8 +60,8 @@ class _Attacked:
         self._truths = [field.name for field in fields if field.kind == "bool"]
         ui.label("Find attacked images").classes("text-2xl font-medium")
         ui.label(
-            "An attack moves pixels by amounts that nobody sees, until the classifier errs. What "
-            "it looks at is then often spread thinly over the image. So rank masks by how many "
+            "An attack moves every pixel a little, until the classifier errs. What it "
+            "looks at is then often spread thinly over the image. So rank masks by how many "
             "pixels hold a weak, but not the weakest, attention."
         ).classes("ms-soft max-w-3xl")
         with ui.element("div").classes("ms-shell pt-3"):
