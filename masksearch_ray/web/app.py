@@ -20,6 +20,7 @@ from masksearch_ray.web.options import ServeOptions, is_loopback
 from masksearch_ray.web.routes import make_router
 from masksearch_ray.web.scenarios.attacked import add_attacked
 from masksearch_ray.web.scenarios.attention import add_attention
+from masksearch_ray.web.scenarios.classifier import add_classifier
 from masksearch_ray.web.security import Guard
 from masksearch_ray.web.site import Site
 
@@ -44,6 +45,7 @@ def make_app(site: Site) -> FastAPI:
     app.include_router(make_router(site))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     add_explore(site)
+    add_classifier(site)
     add_attacked(site)
     add_attention(site)
     # No storage secret: the page keeps nothing of a person but what the URL says.

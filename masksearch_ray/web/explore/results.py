@@ -74,6 +74,10 @@ class Results:
         self._tell()
         await self._draw()
 
+    def tell_also(self, text: str) -> None:
+        """Say more in the head."""
+        self._head.set_text(self._head.text + text)
+
     def clear(self, text: str) -> None:
         """Show no answer but a sentence."""
         self.answer, self._run = None, None

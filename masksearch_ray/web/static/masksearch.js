@@ -250,5 +250,11 @@
     history.replaceState(null, "", query ? `?${query}` : location.pathname);
   }
 
+  // Buttons within plain HTML tell what they stand for: data-emit names the event, data-value its words.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-emit]");
+    if (button) emitEvent(button.dataset.emit, button.dataset.value.split("\n"));
+  });
+
   window.masksearch = { grid, select, draw, opacity, address };
 })();

@@ -1,0 +1,120 @@
+"""A step: the pixels outside the box are made useless, looked at, and exported with labels."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+from collections.abc import Callable, Iterator, Sequence
+
+from nicegui import ui
+
+from masksearch_ray.errors import MaskSearchError
+from masksearch_ray.model.text import count
+from masksearch_ray.render import png_bytes
+from masksearch_ray.render.augment import (
+    METHODS,
+    Augmentation,
+    Example,
+    Picture,
+    augment,
+    scale_boxes,
+    write_examples,
+)
+from masksearch_ray.web.rows import Row
+from masksearch_ray.web.scenarios.parts import panels, step
+from masksearch_ray.web.site import Site
+
+__all__ = ["AugmentStep"]
+
+_PREVIEWED = 4
+_MOST = 2000
+
+
+class AugmentStep:
+    """The step.
+
+    Parameters
+    ----------
+    site : Site
+    chosen : callable
+        Gives the masks whose images are augmented.
+    box : callable
+        Gives the name of the column of boxes of which the outside is changed.
+    """
+
+    def __init__(
+        self, site: Site, chosen: Callable[[], Sequence[int]], box: Callable[[], str]
+    ) -> None:
+        self.site = site
+        self._wanted = chosen
+        self._box = box
+        text = (
+            "Outside the object's box, pixels are replaced, so that nothing can be learnt from "
+            "them: by noise, by themselves in random places, by a blur, or by their mean."
+        )
+        with step(3, "Take away what it should not look at", text):
+            with ui.row().classes("items-center gap-3"):
+                self._method = ui.toggle(list(METHODS), value=METHODS[0])
+                self._method.props('no-caps aria-label="How pixels outside are replaced"')
+                self._method.on_value_change(lambda event: self.refresh())
+                ui.button("Preview", icon="refresh", on_click=self.refresh).props("flat no-caps")
+                ui.button("Export images and labels", icon="download", on_click=self._export).props(
+                    "flat no-caps"
+                )
+                self._told = ui.label().classes("text-sm ms-soft").mark("augment-told")
+                self._told.props('aria-live="polite"')
+            self._shown = ui.html(sanitize=False).classes("ms-rows w-full").mark("previews")
+
+    @property
+    def how(self) -> Augmentation:
+        """How pixels are replaced."""
+        return Augmentation(self._method.value)
+
+    async def refresh(self) -> None:
+        """Show the first images before and after."""
+        ids = list(self._wanted())
+        try:
+            shown = await asyncio.to_thread(self._previews, ids[:_PREVIEWED])
+        except MaskSearchError as error:
+            self._told.set_text(str(error))
+            self._shown.set_content("")
+            return
+        self._shown.set_content(shown)
+        first = f", the first {_PREVIEWED} shown" if len(ids) > _PREVIEWED else ""
+        self._told.set_text(f"{count(len(ids), 'image')}{first}")
+
+    async def _export(self) -> None:
+        ids = list(self._wanted())[:_MOST]
+        stream = io.BytesIO()
+        try:
+            await asyncio.to_thread(lambda: write_examples(self._examples(ids), stream))
+        except MaskSearchError as error:
+            self._told.set_text(str(error))
+            return
+        ui.download.content(stream.getvalue(), "augmented.zip", "application/zip")
+
+    def _previews(self, ids: Sequence[int]) -> str:
+        parts = []
+        for row, before, after in self._pictures(ids):
+            title = f"mask {row['mask_id']}, label {row.get('label')}"
+            shown = [("before", [_data(before)]), ("after", [_data(after)])]
+            parts.append(panels(title, (before.shape[0], before.shape[1]), shown))
+        return "".join(parts)
+
+    def _examples(self, ids: Sequence[int]) -> Iterator[Example]:
+        for row, _, after in self._pictures(ids):
+            told = {name: row[name] for name in ("mask_id", "image_id") if name in row}
+            yield Example(after, row.get("label"), {**told, "method": self.how.method})
+
+    def _pictures(self, ids: Sequence[int]) -> Iterator[tuple[Row, Picture, Picture]]:
+        rows, shapes = self.site.rows.rows(ids), self.site.collection.shapes(ids)
+        for row, shape in zip(rows, shapes, strict=True):
+            before = self.site.pictures.read(row)
+            box = row.get(self._box())
+            boxes = [] if box is None else scale_boxes([box], shape, before.shape[:2])
+            yield row, before, augment(before, boxes, self.how, row["mask_id"])
+
+
+def _data(picture: Picture) -> str:
+    return "data:image/png;base64," + base64.b64encode(png_bytes(picture)).decode()
