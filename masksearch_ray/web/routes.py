@@ -14,7 +14,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response, StreamingResponse
 
 from masksearch_ray.errors import InputError, MaskSearchError
-from masksearch_ray.render import PairShown
+from masksearch_ray.render import COLOUR_MAPS, PairShown
 from masksearch_ray.web.pictures import Look
 from masksearch_ray.web.site import Site
 
@@ -38,18 +38,24 @@ def make_router(site: Site) -> APIRouter:
     site : Site
     """
     router = APIRouter()
+    router.get("/health")(_health)
+    _add_pictures(router, site)
+    _add_export(router, site)
+    return router
 
-    @router.get("/health")
-    def health() -> dict[str, str]:
-        return {"status": "ok"}
 
+def _health() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+def _add_pictures(router: APIRouter, site: Site) -> None:
     @router.get("/picture/{key}/{version}/heat/{mask_id}.png")
     def heat(
         key: str,
         version: int,
         mask_id: int,
         size: Size = 160,
-        map: str = "inferno",
+        map: str = COLOUR_MAPS[0],
         own: bool = False,
     ) -> Response:
         asked = _asked(site, key, version)
@@ -77,6 +83,8 @@ def make_router(site: Site) -> APIRouter:
             raise HTTPException(404, "no such column of images")
         return _picture(lambda: asked.pictures.image(mask_id, size, of))
 
+
+def _add_export(router: APIRouter, site: Site) -> None:
     @router.get("/export/{key}/{run}.{ending}")
     def export(key: str, run: str, ending: str, ids: str | None = None) -> Response:
         asked = _asked(site, key)
@@ -84,8 +92,6 @@ def make_router(site: Site) -> APIRouter:
         if found is None or found.table is None:
             raise HTTPException(404, "This answer is kept no more; ask again.")
         return _exported(asked, _chosen(found.table, ids), ending)
-
-    return router
 
 
 def _asked(site: Site, key: str, version: int | None = None) -> Site:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,7 +20,7 @@ import masksearch_ray as ms
 from masksearch_ray.demo import run_demo
 
 IMAGES = 400
-SHOTS = Path(__file__).parents[2] / "docs" / "images"
+_DOCS = Path(__file__).parents[2] / "docs" / "images"
 _START = 90.0
 # Two cores may be busy with other tests.
 _PATIENCE = 20_000
@@ -29,6 +29,27 @@ _ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
 )  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the pictures of the documents be taken anew."""
+    parser.addoption("--shots", action="store_true", help="take the pictures in docs/images anew")
+
+
+Shoot = Callable[[Page, str], None]
+
+
+@pytest.fixture
+def shoot(request: pytest.FixtureRequest, tmp_path: Path) -> Shoot:
+    """Take a picture of a page, for the documents if that is asked for."""
+    folder = _DOCS if request.config.getoption("--shots") else tmp_path
+
+    def take(page: Page, name: str) -> None:
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=folder / f"page-{name}.png")
+        assert (folder / f"page-{name}.png").stat().st_size > 10_000
+
+    return take
 
 
 @dataclass(frozen=True)

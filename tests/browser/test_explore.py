@@ -2,86 +2,340 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+import io
+import zipfile
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 import masksearch_ray as ms
-from tests.browser.conftest import SHOTS, Served
-
-Ids = list[int]
-
-
-def ids_of(page: Page) -> Ids:
-    """Masks on the page, in order."""
-    found: list[str] = page.locator("#results .ms-tile").evaluate_all(
-        "tiles => tiles.map(tile => tile.dataset.id)"
-    )
-    return [int(one) for one in found]
-
-
-def opened_page(page: Page, served: Served, query: str = "") -> Page:
-    """The page, its first answer there."""
-    page.goto(served.url + (f"?{query}" if query else ""))
-    expect(page.locator("#results .ms-tile").first).to_be_visible()
-    expect(page.get_by_label("Pixels of all masks by value").first).to_be_attached()
-    return page
-
-
-def masks_of(opened: ms.Collection) -> dict[int, np.ndarray]:
-    """All masks, by id."""
-    ids = opened.sql("SELECT mask_id FROM masks").table.column(0).to_pylist()
-    return dict(zip(ids, opened.masks(ids, scaled=True), strict=True))
+from tests.browser.conftest import Served, Shoot
+from tests.browser.walk import (
+    Masks,
+    all_masks,
+    all_rows,
+    choose,
+    first_by,
+    ids_of,
+    scores_of,
+    shows,
+    sql_of,
+    visit,
+)
 
 
 @pytest.fixture(scope="module")
-def masks(opened: ms.Collection) -> dict[int, np.ndarray]:
-    return masks_of(opened)
+def masks(opened: ms.Collection) -> Masks:
+    return all_masks(opened)
 
 
-def first_by(
-    masks: dict[int, np.ndarray], score: Callable[[int, np.ndarray], float], k: int
-) -> Ids:
-    """The k greatest by brute force, ties by id."""
-    return sorted(masks, key=lambda mask_id: (-score(mask_id, masks[mask_id]), mask_id))[:k]
+@pytest.fixture(scope="module")
+def rows(opened: ms.Collection) -> dict[int, dict[str, object]]:
+    return all_rows(opened)
 
 
-def test_first_answer_is_the_brute_force_answer(
-    page: Page, served: Served, masks: dict[int, np.ndarray]
-) -> None:
-    opened_page(page, served)
-    wanted = first_by(masks, lambda _, mask: int((mask >= 0.8).sum()), 25)
+def bright(low: float, high: float = 2.0) -> object:
+    return lambda _, mask: int(((mask >= low) & (mask < high)).sum())
+
+
+def test_first_answer(page: Page, served: Served, masks: Masks, shoot: Shoot) -> None:
+    visit(page, served.url)
+    wanted = first_by(masks, bright(0.8), 25)
     assert ids_of(page) == wanted
-    title = page.locator("#results .ms-tile b").first.inner_text()
-    assert int(title.replace(",", "")) == int((masks[wanted[0]] >= 0.8).sum())
-    page.screenshot(path=SHOTS / "page-explore.png")
+    assert [int(one) for one in scores_of(page)] == [int((masks[i] >= 0.8).sum()) for i in wanted]
+    expect(page.get_by_label("Execution")).to_contain_text("decided by the index")
+    shoot(page, "explore")
 
 
-def test_slider_and_numbers_change_the_sql_and_the_answer(
-    page: Page, served: Served, masks: dict[int, np.ndarray]
-) -> None:
-    opened_page(page, served)
+def test_values_by_slider_and_number(page: Page, served: Served, masks: Masks) -> None:
+    visit(page, served.url)
     page.get_by_label("Values, from", exact=True).fill("0.5")
-    expect(page.locator(".ms-sql .cm-content")).to_contain_text("(0.5, 1")
-    wanted = first_by(masks, lambda _, mask: int((mask >= 0.5).sum()), 25)
-    page.wait_for_function(
-        "first => document.querySelector('#results .ms-tile').dataset.id === first",
-        arg=str(wanted[0]),
+    shows(page, first_by(masks, bright(0.5), 25))
+    assert "(0.5, 1)" in sql_of(page)
+    page.get_by_label("Values, to", exact=True).fill("0.7")
+    shows(page, first_by(masks, bright(0.5, 0.7), 25))
+    left = page.locator(".q-range__thumb").first
+    left.focus()
+    page.keyboard.press("ArrowRight")
+    shows(page, first_by(masks, bright(0.505, 0.7), 25))
+
+
+def test_order_and_k(page: Page, served: Served, masks: Masks) -> None:
+    visit(page, served.url)
+    choose(page, "Highest or lowest", "lowest")
+    page.get_by_label("How many").fill("9")
+    shows(page, first_by(masks, bright(0.8), 9, sign=1))
+
+
+def test_region_of_a_column_and_its_outside(
+    page: Page, served: Served, masks: Masks, rows: dict[int, dict[str, object]]
+) -> None:
+    visit(page, served.url)
+    choose(page, "Region", "digit_box (each mask's own box)")
+
+    def inside(mask_id: int, mask: np.ndarray) -> int:
+        x0, y0, x1, y1 = rows[mask_id]["digit_box"]  # type: ignore[misc]
+        return int((mask[y0:y1, x0:x1] >= 0.8).sum())
+
+    shows(page, first_by(masks, inside, 25))
+    page.get_by_label("Region: outside of it").click()
+    shows(page, first_by(masks, lambda i, m: int((m >= 0.8).sum()) - inside(i, m), 25))
+
+
+def test_share_and_ratio(page: Page, served: Served, masks: Masks) -> None:
+    visit(page, served.url)
+    choose(page, "Score", "share of the region's area")
+    shows(page, first_by(masks, bright(0.8), 25))
+    assert scores_of(page)[0] == f"{(masks[ids_of(page)[0]] >= 0.8).mean():.4g}"
+    choose(page, "Score", "ratio of two counts")
+    page.get_by_label("Second values, from").fill("0.4")
+
+    def ratio(_: int, mask: np.ndarray) -> float:
+        below = int((mask >= 0.4).sum())
+        return int((mask >= 0.8).sum()) / below if below else -1.0
+
+    shows(page, first_by(masks, ratio, 25))
+
+
+def test_filter_counts_what_the_bounds_decide(page: Page, served: Served, masks: Masks) -> None:
+    visit(page, served.url)
+    page.get_by_role("button", name="All that pass").click()
+    page.get_by_label("Threshold").fill("60")
+    wanted = sorted(i for i, mask in masks.items() if (mask >= 0.8).sum() > 60)
+    expect(page.get_by_text(f"{len(wanted)} masks", exact=True)).to_be_visible()
+    shows(page, wanted[:60])
+    expect(page.get_by_label("Query builder")).to_contain_text(
+        f"{len(wanted)} masks: the index decides all of them"
     )
-    assert ids_of(page) == wanted
 
 
-def test_address_holds_the_query(page: Page, served: Served) -> None:
-    opened_page(page, served)
+def test_drawn_box(page: Page, served: Served, masks: Masks) -> None:
+    visit(page, served.url)
+    page.get_by_label("Draw: Region").click()
+    _drag(page, "#region", (0.25, 0.25), (0.5, 0.75))
+    page.get_by_role("button", name="Use this region").click()
+    shows(page, first_by(masks, lambda _, m: int((m[16:48, 16:32] >= 0.8).sum()), 25))
+    assert "box(16, 16, 32, 48)" in sql_of(page)
+
+
+def test_drawn_polygon(page: Page, served: Served, opened: ms.Collection) -> None:
+    visit(page, served.url)
+    page.get_by_label("Draw: Region").click()
+    page.get_by_role("button", name="Polygon").click()
+    box = _box(page, "#region")
+    for x, y in ((0.1, 0.1), (0.9, 0.1), (0.5, 0.9)):
+        page.mouse.click(box[0] + x * box[2], box[1] + y * box[3])
+    page.locator("#region").press("Enter")
+    page.get_by_role("button", name="Use this region").click()
+    expect(page.locator(".ms-sql .cm-content")).to_contain_text("polygon(")
+    asked = opened.sql(sql_of(page), use_index=False).table.column("mask_id").to_pylist()
+    shows(page, asked)
+
+
+def test_metadata_filters(
+    page: Page, served: Served, masks: Masks, rows: dict[int, dict[str, object]]
+) -> None:
+    visit(page, served.url)
+    choose(page, "Add a filter on a column", "label")
+    choose(page, "label: value", "3")
+    of_three = {i: m for i, m in masks.items() if rows[i]["label"] == 3}
+    shows(page, first_by(of_three, bright(0.8), 25))
+    choose(page, "label: comparison", "is not")
+    others = {i: m for i, m in masks.items() if rows[i]["label"] != 3}
+    shows(page, first_by(others, bright(0.8), 25))
+    choose(page, "label: value", "→ prediction")
+    wrong = {i: m for i, m in masks.items() if rows[i]["label"] != rows[i]["prediction"]}
+    shows(page, first_by(wrong, bright(0.8), 25))
+    page.get_by_label("Remove: label").click()
+    shows(page, first_by(masks, bright(0.8), 25))
+
+
+def test_iou_of_two_models(page: Page, served: Served, masks: Masks, rows: dict) -> None:  # type: ignore[type-arg]
+    visit(page, served.url)
+    choose(page, "Score", "IoU of two masks of an image")
+    choose(page, "Highest or lowest", "lowest")
+    page.get_by_label("Values, from", exact=True).fill("0.5")
+    pairs: dict[int, list[np.ndarray]] = {}
+    for i in sorted(masks):
+        pairs.setdefault(rows[i]["image_id"], []).append(masks[i] >= 0.5)
+    ious = {image: float((a & b).sum() / (a | b).sum()) for image, (a, b) in pairs.items()}
+    wanted = sorted(ious, key=lambda image: (ious[image], image))[:25]
+    shows(page, wanted)
+
+
+def test_sql_and_builder_in_step(page: Page, served: Served, masks: Masks) -> None:
+    visit(page, served.url)
+    _type(page, "SELECT mask_id, CP(mask, full_image, (0.3, 0.6)) n FROM masks ORDER BY n LIMIT 7")
+    expect(page.get_by_label("Values, to", exact=True)).to_have_value("0.6")
+    expect(page.get_by_label("How many")).to_have_value("7")
+    page.get_by_role("button", name="Run", exact=True).click()
+    shows(page, first_by(masks, bright(0.3, 0.6), 7, sign=1))
+
+
+def test_wrong_sql_is_told_at_its_place(page: Page, served: Served) -> None:
+    visit(page, served.url)
+    before = ids_of(page)
+    _type(page, "SELECT mask_id FROM masks WHERE lable = 3")
+    expect(page.locator(".ms-problem").first).to_contain_text("line 1, column 33", ignore_case=True)
+    expect(page.locator(".ms-problem").first).to_contain_text("label")
+    assert ids_of(page) == before
+
+
+def test_table_of_other_columns(page: Page, served: Served, opened: ms.Collection) -> None:
+    visit(page, served.url)
+    sql = "SELECT label, COUNT(*) AS n FROM masks GROUP BY label"
+    _type(page, sql)
+    page.get_by_role("button", name="Run", exact=True).click()
+    table = page.locator(".q-table").last
+    expect(page.get_by_text("10 rows", exact=True)).to_be_visible()
+    found = [row.split("\t") for row in table.locator("tbody tr").all_inner_texts()]
+    wanted = [[str(r["label"]), str(r["n"])] for r in opened.sql(sql).to_pylist()]
+    assert found == wanted
+
+
+def test_without_index_agrees(page: Page, served: Served) -> None:
+    visit(page, served.url)
+    page.get_by_role("button", name="Run without index").click()
+    expect(page.get_by_text("The answers agree, 25 rows, to the last bit.")).to_be_visible()
+
+
+def test_paging_sorting_and_marks(page: Page, served: Served, masks: Masks) -> None:
+    visit(page, served.url, "top=150&values=0.8..1")
+    wanted = first_by(masks, bright(0.8), 150)
+    assert ids_of(page) == wanted[:60]
+    page.locator("#results .ms-tile input").nth(1).click()
+    page.get_by_role("button", name="3", exact=True).click()
+    shows(page, wanted[120:])
+    page.get_by_role("button", name="Mark page").click()
+    expect(page.get_by_text("31 marked", exact=True)).to_be_visible()
+    choose(page, "Order", "mask_id, least first")
+    shows(page, sorted(wanted)[:60])
+    choose(page, "Pictures a page", "300")
+    shows(page, sorted(wanted))
+    page.get_by_role("button", name="Unmark").click()
+    expect(page.get_by_text("0 marked", exact=True)).to_be_visible()
+
+
+def test_exports(page: Page, served: Served, masks: Masks) -> None:
+    visit(page, served.url)
+    wanted = first_by(masks, bright(0.8), 25)
+    content = _exported(page, "Table as CSV").read_text()
+    assert [int(row["mask_id"]) for row in csv.DictReader(io.StringIO(content))] == wanted
+    table = parquet.read_table(_exported(page, "Table as Parquet"))
+    assert table["mask_id"].to_pylist() == wanted
+    page.locator("#results .ms-tile input").nth(2).click()
+    expect(page.get_by_text("1 marked", exact=True)).to_be_visible()
+    assert _exported(page, "Ids, one a line").read_text() == f"{wanted[2]}\n"
+    with zipfile.ZipFile(_exported(page, "Overlays as PNG, in a ZIP file")) as archive:
+        assert archive.namelist() == [f"{wanted[2]}.png"]
+        assert Image.open(io.BytesIO(archive.read(f"{wanted[2]}.png"))).size[0] >= 64
+
+
+def test_copies_run(page: Page, served: Served, tmp_path: Path) -> None:
+    visit(page, served.url)
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_text("as Python", exact=True).click()
+    code = page.evaluate("navigator.clipboard.readText()")
+    assert "masksearch_ray" in code and served.collection in code
+    space: dict[str, object] = {}
+    exec(compile(code, "copied", "exec"), space)
+
+
+def test_address_holds_query_and_view(page: Page, served: Served) -> None:
+    visit(page, served.url)
     page.get_by_label("How many").fill("7")
     expect(page.locator("#results .ms-tile")).to_have_count(7)
-    link = page.url
+    choose(page, "Colour map", "cividis")
+    page.wait_for_url("**map=cividis**")
+    link, ids = page.url, ids_of(page)
     assert parse_qs(urlsplit(link).query)["top"] == ["7"]
-    ids = ids_of(page)
     page.goto("about:blank")
     page.goto(link)
-    expect(page.locator("#results .ms-tile")).to_have_count(7)
-    assert ids_of(page) == ids
+    shows(page, ids)
+    assert "map=cividis" in str(page.locator("#results img.ms-heat").first.get_attribute("src"))
+
+
+def test_detail(page: Page, served: Served, masks: Masks, shoot: Shoot) -> None:
+    visit(page, served.url)
+    ids = ids_of(page)
+    page.locator("#results .ms-tile").nth(1).click()
+    expect(page.get_by_text(f"mask {ids[1]}, image")).to_be_visible()
+    _drag(page, "#detail-mask", (0.25, 0.25), (0.75, 0.5))
+    n = int((masks[ids[1]][16:32, 16:48] >= 0.8).sum())
+    expect(page.get_by_text(f"box(16, 16, 48, 32): {n} pixels")).to_be_visible()
+    shoot(page, "detail")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text(f"mask {ids[2]}, image")).to_be_visible()
+    page.get_by_label("The one before").click()
+    expect(page.get_by_text(f"mask {ids[1]}, image")).to_be_visible()
+    page.get_by_label("Close").click()
+    expect(page.locator("#detail-mask")).to_be_hidden()
+
+
+def test_grid_by_keyboard(page: Page, served: Served) -> None:
+    visit(page, served.url)
+    tiles = page.locator("#results .ms-tile")
+    tiles.first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(" ")
+    expect(tiles.nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail-mask")).to_be_visible()
+
+
+def test_looks(page: Page, served: Served, shoot: Shoot) -> None:
+    visit(page, served.url)
+    page.get_by_text("own scale").click()
+    page.wait_for_function("document.querySelector('#results img.ms-heat').src.includes('own=1')")
+    page.locator(".q-checkbox", has_text="boxes").click()
+    expect(page.locator("#results .ms-tile rect")).to_have_count(0)
+    page.get_by_label("Dark or light").click()
+    page.wait_for_function("document.body.classList.contains('body--dark')")
+    shoot(page, "dark")
+
+
+def test_nothing_found_is_told(page: Page, served: Served) -> None:
+    page.goto(f"{served.url}?above=100000")
+    expect(page.get_by_text("No mask satisfies this.")).to_be_visible()
+
+
+def test_broken_link_says_what_was_dropped(page: Page, served: Served) -> None:
+    page.goto(f"{served.url}?top=many&nonsense=1")
+    expect(page.get_by_text("Of the link").first).to_be_visible()
+    expect(page.locator("#results .ms-tile").first).to_be_visible()
+
+
+def _box(page: Page, selector: str) -> tuple[float, float, float, float]:
+    page.wait_for_selector(f"{selector} svg.ms-sketch", state="attached")
+    page.wait_for_timeout(400)  # until the dialog has come to rest
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return box["x"], box["y"], box["width"], box["height"]
+
+
+def _drag(page: Page, selector: str, a: tuple[float, float], b: tuple[float, float]) -> None:
+    """Drag between two places, as shares of an element; half a pixel inside, as people miss."""
+    x, y, width, height = _box(page, selector)
+    page.mouse.move(x + a[0] * width + 1, y + a[1] * height + 1)
+    page.mouse.down()
+    page.mouse.move(x + b[0] * width - 1, y + b[1] * height - 1, steps=4)
+    page.mouse.up()
+
+
+def _type(page: Page, sql: str) -> None:
+    page.locator(".ms-sql .cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(sql)
+
+
+def _exported(page: Page, name: str) -> Path:
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as coming:
+        page.get_by_text(name, exact=True).click()
+    return Path(coming.value.path())

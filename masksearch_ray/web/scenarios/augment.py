@@ -64,7 +64,7 @@ class AugmentStep:
                 )
                 self._told = ui.label().classes("text-sm ms-soft").mark("augment-told")
                 self._told.props('aria-live="polite"')
-            self._shown = ui.html(sanitize=False).classes("ms-rows w-full").mark("previews")
+            self._shown = ui.html(sanitize=False).classes("ms-previews w-full").mark("previews")
 
     @property
     def how(self) -> Augmentation:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+import numpy as np
 from nicegui import ui
 
 from masksearch_ray.errors import MaskSearchError
@@ -17,10 +19,19 @@ from masksearch_ray.web.explore.detail import Detail
 from masksearch_ray.web.explore.results import Results
 from masksearch_ray.web.frame import frame
 from masksearch_ray.web.opening import demo_record
-from masksearch_ray.web.rows import quoted
+from masksearch_ray.web.rows import literal
 from masksearch_ray.web.runs import Run
 from masksearch_ray.web.scenarios.augment import AugmentStep
-from masksearch_ray.web.scenarios.confusion import Cell, Confusion, confusion, confusion_sql
+from masksearch_ray.web.scenarios.confusion import (
+    Cell,
+    Columns,
+    Confusion,
+    Prototype,
+    confusion,
+    confusion_sql,
+    prototypes,
+    shares_sql,
+)
 from masksearch_ray.web.scenarios.parts import step
 from masksearch_ray.web.scenarios.retrain import RetrainStep
 from masksearch_ray.web.site import Site
@@ -31,6 +42,7 @@ __all__ = ["add_classifier"]
 _MOST = 300
 _CONNECT = 60.0
 _PICTURE = 96
+_MOST_CLASSES = 20
 
 
 def add_classifier(site: Site) -> None:
@@ -54,7 +66,8 @@ class _Classifier:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._cell: Cell | None = None
+        self._made = Confusion((), np.zeros((0, 0), np.int64))
+        self._prototypes: dict[Cell, Prototype] = {}
         self._run: Run | None = None
         self._opened: str | None = None
         fields = site.catalog.fields
@@ -80,8 +93,8 @@ class _Classifier:
 
     def _build_matrix(self, boxes: list[str]) -> None:
         text = (
-            "Rows are the right class, columns the predicted one. The picture is the middle one "
-            "of a cell, by strong attention outside the box. Choose a cell."
+            "Rows are the right class, columns the predicted one. The picture is the one of a cell "
+            "whose share of strong attention outside the box is nearest to the mean. Choose a cell."
         )
         with step(1, "Who is taken for whom", text):
             with ui.row().classes("items-center gap-3"):
@@ -122,74 +135,76 @@ class _Classifier:
     def _where(self) -> dict[str, Any]:
         return {} if self._model.value is None else {"model_id": self._model.value}
 
-    def _values(self) -> tuple[float, float]:
+    def _columns(self) -> Columns:
+        where = " AND ".join(f"{name} = {literal(v)}" for name, v in self._where().items())
         high = self.site.collection.domain[1]
-        return float(self._strong.value or 0), high
+        low = float(self._strong.value or 0)
+        return Columns(box=str(self._box.value), low=low, high=high, where=where)
 
     async def _count(self, *_: Any) -> None:
-        sql = confusion_sql(quoted(str(self._box.value)), self._values(), where=self._where())
-        run = self._run = self.site.runs.start(sql)
+        columns = self._columns()
+        run = self._run = self.site.runs.start(shares_sql(columns))
+        counted = await self.site.runs.start(confusion_sql(columns)).wait()
         await run.wait()
         if run is not self._run:
             return
-        if run.table is None:
-            self._told.set_text(str(run.error or run.state))
+        if run.table is None or counted.table is None:
+            self._told.set_text(str(run.error or counted.error or run.state))
             return
-        made = await asyncio.to_thread(confusion, run.table)
-        left = f"; {count(made.left_out)} classes are not shown" if made.left_out else ""
+        self._made = confusion(counted.table)
+        self._prototypes = await asyncio.to_thread(prototypes, run.table)
+        shown = _shown(self._made)
+        left = len(self._made.classes) - len(shown)
         self._told.set_text(
-            f"{count(made.right)} of {count(made.total)} right "
-            f"({percent(made.right, made.total)}){left}"
+            f"{count(self._made.right)} of {count(self._made.total)} right "
+            f"({percent(self._made.right, self._made.total)})"
+            + (f"; {count(left)} classes with fewer errors are not shown" if left else "")
         )
-        self._cells = made.cells
-        self._matrix.set_content(self._drawn(made))
-        await self._choose(self._first(made))
+        self._matrix.set_content(self._drawn(shown))
+        await self._choose(self._first())
 
-    def _first(self, made: Confusion) -> list[str] | None:
-        """The cell whose middle mask strays the most, errors or not."""
-        cells = [cell for cell in made.cells.values() if cell.stray == cell.stray]
-        if not cells:
+    def _first(self) -> list[str] | None:
+        """The cell whose masks stray the most on average, errors or not."""
+        means = {cell: one.mean for cell, one in self._prototypes.items() if one.mean is not None}
+        if not means:
             return None
-        worst = max(cells, key=lambda cell: (cell.stray, cell.count))
-        return [str(worst.label), str(worst.prediction)]
+        label, prediction = max(means, key=lambda cell: (means[cell], self._made.count(cell)))
+        return [str(label), str(prediction)]
 
-    def _drawn(self, made: Confusion) -> str:
-        head = "".join(f"<th scope=col>{escape(str(one))}</th>" for one in made.classes)
+    def _drawn(self, classes: Sequence[Any]) -> str:
+        head = "".join(f"<th scope=col>{escape(str(one))}</th>" for one in classes)
         body = []
-        for label in made.classes:
-            cells = "".join(self._drawn_cell(made, label, one) for one in made.classes)
+        for label in classes:
+            cells = "".join(self._drawn_cell((label, one)) for one in classes)
             body.append(f"<tr><th scope=row>{escape(str(label))}</th>{cells}</tr>")
         return (
             f"<table class='ms-matrix ms-number'><tr><th aria-label='right class'></th>{head}</tr>"
             f"{''.join(body)}</table>"
         )
 
-    def _drawn_cell(self, made: Confusion, label: Any, prediction: Any) -> str:
-        cell = made.cells.get((label, prediction))
-        if cell is None:
+    def _drawn_cell(self, cell: Cell) -> str:
+        prototype = self._prototypes.get(cell)
+        if prototype is None:
             return "<td></td>"
-        url = self.site.heat_url(cell.prototype, _PICTURE, View())
-        names = escape(f"{label}\n{prediction}", quote=True)
-        right = " ms-right" if label == prediction else ""
-        told = escape(f"{label} taken for {prediction}: {count(cell.count, 'image')}", quote=True)
+        n = self._made.count(cell)
+        url = self.site.heat_url(prototype.mask_id, _PICTURE, View())
+        names = escape(f"{cell[0]}\n{cell[1]}", quote=True)
+        right = " ms-right" if cell[0] == cell[1] else ""
+        stray = "" if prototype.mean is None else f", {100 * prototype.mean:.0f} % outside"
+        told = escape(f"{cell[0]} taken for {cell[1]}: {count(n, 'image')}{stray}", quote=True)
         return (
             f"<td><button type=button class='ms-cell{right}' data-emit=cell data-value='{names}' "
             f"aria-label='{told}' title='{told}'><img src='{escape(url)}' alt='' loading=lazy>"
-            f"<span>{count(cell.count)}</span></button></td>"
+            f"<span>{count(n)}</span></button></td>"
         )
 
     async def _choose(self, names: list[str] | None) -> None:
         """Show the worst masks of a cell."""
-        found = [
-            cell
-            for (label, prediction), cell in self._cells.items()
-            if names == [str(label), str(prediction)]
-        ]
-        if not found:
+        cells = [cell for cell in self._prototypes if names == [str(one) for one in cell]]
+        if not cells:
             return
-        self._cell = found[0]
         try:
-            query = self.site.collection.parse(to_sql(self._built(found[0]), self.site.catalog))
+            query = self.site.collection.parse(to_sql(self._built(cells[0]), self.site.catalog))
         except MaskSearchError as error:
             self._results.clear(str(error))
             return
@@ -198,14 +213,15 @@ class _Classifier:
             self._results.clear(str(run.error or run.state))
             return
         await self._results.show(run, Answer(run.table, query))
-        told = f"{found[0].label} taken for {found[0].prediction}"
-        self._results.tell_also(f", {told}, the most stray first")
+        label, prediction = cells[0]
+        self._results.tell_also(f", {label} taken for {prediction}, the most stray first")
         await self._augment.refresh()
 
     def _built(self, cell: Cell) -> Built:
         region = BoxColumn(str(self._box.value))
-        low, high = self._values()
-        asked = {**self._where(), "label": cell.label, "prediction": cell.prediction}
+        columns = self._columns()
+        low, high = columns.low, columns.high
+        asked = {**self._where(), "label": cell[0], "prediction": cell[1]}
         return Built(
             kind="top",
             score="ratio",
@@ -240,3 +256,12 @@ class _Classifier:
         at = keys.index(self._opened) + by if self._opened in keys else -1
         if 0 <= at < len(keys):
             await self._open(keys[at])
+
+
+def _shown(made: Confusion) -> list[Any]:
+    """All classes, or of many those with the most errors."""
+    wrong = made.counts.copy()
+    np.fill_diagonal(wrong, 0)
+    errors = wrong.sum(axis=0) + wrong.sum(axis=1)
+    worst = np.argsort(-errors, kind="stable")[:_MOST_CLASSES]
+    return [made.classes[at] for at in sorted(worst.tolist())]

@@ -1,0 +1,81 @@
+"""Who may see what, and how the server starts and ends."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from masksearch_ray.cli import main
+from tests.browser.conftest import Served, end, serve
+
+
+def status(url: str, **headers: str) -> int:
+    """Status that a request gets."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+@pytest.fixture(scope="module")
+def guarded(collection: str) -> Iterator[str]:
+    process, url = serve(collection, "--token", "secret-of-tests")
+    yield url
+    end(process)
+
+
+def test_token(guarded: str, browser: Browser) -> None:
+    plain = guarded.partition("?")[0]
+    assert guarded.endswith("?token=secret-of-tests")
+    assert status(plain) == 401
+    assert status(f"{plain}?token=wrong") == 401
+    assert status(f"{plain}picture/main/3/heat/0.png") == 401
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(guarded)
+    expect(page.locator("#results .ms-tile").first).to_be_visible(timeout=30_000)
+    assert "token" not in page.url
+    context.close()
+
+
+def test_other_sites_get_nothing(served: Served) -> None:
+    assert status(served.url) == 200
+    assert status(served.url, Host="evil.example") == 403
+    assert status(served.url, Origin="http://evil.example") == 403
+    assert status(f"{served.url}health") == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "picture/main/3/image/0.png?of=label",
+        "picture/main/3/image/99999999.png",
+        "picture/main/3/heat/../../../../etc/passwd",
+        "picture/other/3/heat/0.png",
+        "picture/main/77/heat/0.png",
+        "static/../app.py",
+        "static/%2e%2e/app.py",
+        "export/main/nothing.csv",
+    ],
+)
+def test_no_other_file_is_read(served: Served, path: str) -> None:
+    assert status(f"{served.url}{path}") in (404, 422)
+
+
+def test_wrong_arguments(
+    collection: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, told in (
+        ([str(tmp_path / "none")], "no collection"),
+        ([collection, "--images", str(tmp_path / "none")], "no such folder"),
+        ([collection, "--host", "256.1.1.1", "--port", "0"], "cannot listen"),
+    ):
+        assert main(["serve", *arguments]) in (1, 2)
+        assert told in capsys.readouterr().err
