@@ -43,8 +43,9 @@ def add_attacked(site: Site) -> None:
 
     @ui.page("/attacked")
     async def attacked() -> None:
-        with frame(site, "/attacked"):
-            page = _Attacked(site.served(ATTACKED) or site)
+        shown = site.served(ATTACKED) or site
+        with frame(shown, "/attacked"):
+            page = _Attacked(shown)
         await ui.context.client.connected(timeout=_CONNECT)
         await page.begin()
 
@@ -62,7 +63,8 @@ class _Attacked:
         ui.label(
             "An attack moves every pixel a little, until the classifier errs. What it "
             "looks at is then often spread thinly over the image. So rank masks by how many "
-            "pixels hold a weak, but not the weakest, attention."
+            "pixels hold a weak, but not the weakest, attention. Harmless noise of the same "
+            "strength spreads attention as well: the ranking does not tell one from the other."
         ).classes("ms-soft max-w-3xl")
         with ui.element("div").classes("ms-shell pt-3"):
             with ui.element("aside").classes("flex flex-col gap-3"):
