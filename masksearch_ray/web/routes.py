@@ -86,12 +86,12 @@ def _add_pictures(router: APIRouter, site: Site) -> None:
 
 def _add_export(router: APIRouter, site: Site) -> None:
     @router.get("/export/{key}/{run}.{ending}")
-    def export(key: str, run: str, ending: str, ids: str | None = None) -> Response:
+    def export(key: str, run: str, ending: str) -> Response:
         asked = _asked(site, key)
         found = asked.runs.get(run)
         if found is None or found.table is None:
             raise HTTPException(404, "This answer is kept no more; ask again.")
-        return _exported(asked, _chosen(found.table, ids), ending)
+        return _exported(asked, _marked(found.table, found.marked), ending)
 
 
 def _asked(site: Site, key: str, version: int | None = None) -> Site:
@@ -134,13 +134,12 @@ def _exported(site: Site, table: pa.Table, ending: str) -> Response:
     raise HTTPException(404, "csv, parquet, txt or zip wanted")
 
 
-def _chosen(table: pa.Table, ids: str | None) -> pa.Table:
+def _marked(table: pa.Table, marked: frozenset[str]) -> pa.Table:
     """Rows whose first column is among ids that were marked; all where none were."""
-    if not ids:
+    if not marked:
         return table
-    wanted = set(ids.split(","))
-    keep = [str(value) in wanted for value in table.column(0).to_pylist()]
-    return table.filter(pa.array(keep))
+    keep = [str(value) in marked for value in table.column(0).to_pylist()]
+    return table.filter(pa.array(keep, pa.bool_()))
 
 
 def _csv(table: pa.Table) -> bytes:

@@ -48,6 +48,8 @@ class Run:
     ----------
     key : str
         By which exports know it.
+    marked : frozenset of str
+        Masks or images of the answer that exports are to hold; all where there are none.
     first : bool
         Whether it was the first of its text, so that it read what others find in memory.
     """
@@ -58,6 +60,7 @@ class Run:
         self.first = first
         self.key = uuid.uuid4().hex
         self.state: State = "waiting"
+        self.marked: frozenset[str] = frozenset()
         self.rows = 0
         self.cut = False
         self.table: pa.Table | None = None

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 from nicegui import ui
 
@@ -237,6 +236,6 @@ class Results:
         if self._run is None or not self._run.over:
             ui.notify("Wait until the answer is whole.", type="warning")
             return
-        query = urlencode({"ids": ",".join(self.selected)}) if self.selected else ""
-        url = f"/export/{self.site.key}/{self._run.key}.{ending}"
-        ui.download.from_url(url + (f"?{query}" if query else ""))
+        # Not in the URL, which thousands of ids would be too long for.
+        self._run.marked = frozenset(self.selected)
+        ui.download.from_url(f"/export/{self.site.key}/{self._run.key}.{ending}")
