@@ -167,6 +167,16 @@ def test_all_nodes_are_lost(whole: Opened, nodes: Nodes) -> None:
     crew = pool_of(whole)._crew
     for node in nodes.living:
         nodes.kill(node)
+
+    def nobody_answers() -> bool:
+        try:
+            whole.ask(ALL, timeout=4.0)
+        except QueryTimeoutError:
+            return True
+        return False
+
+    # Workers of killed raylets may answer for a moment still.
+    wait_until(nobody_answers, "the workers to be missed")
     began = time.monotonic()
     with pytest.raises(QueryTimeoutError):
         whole.ask(ALL, timeout=4.0)
