@@ -18,6 +18,7 @@ from masksearch_ray.execute.evaluate import evaluate
 from masksearch_ray.execute.grouping import Groups, group
 from masksearch_ray.execute.interval import Bools, Interval
 from masksearch_ray.execute.members import Members
+from masksearch_ray.execute.portions import tile_bytes
 from masksearch_ray.execute.rows import Rows
 from masksearch_ray.execute.search import Undecided, settle_values
 from masksearch_ray.execute.verify_groups import verify_groups
@@ -169,10 +170,9 @@ class Cohort:
             cuts = np.flatnonzero(np.diff(before // most)) + 1
             yield from np.split(same, cuts)
 
-    def _together(self, items: Index) -> int:
+    def _together(self) -> int:
         """Members verified at a time: a tile of each takes some MB."""
-        views = {part.view for part in self.rows.parts}
-        tile = max(v.grid.tile**2 * np.dtype(v.shape.dtype).itemsize for v in views)
+        tile = tile_bytes(part.view for part in self.rows.parts)
         return max(_FEWEST, min(_VERIFIED, _TILE_BYTES // tile))
 
     def refine(
@@ -181,7 +181,7 @@ class Cohort:
         """Read tiles of members until none of the groups is undecided."""
         nodes = [node for expr in exprs for node in group_leaves(expr)]
         terms = list(dict.fromkeys(n for n in nodes if isinstance(n, CountPixels)))
-        for at in self._chunks(items, self._together(items)):
+        for at in self._chunks(items, self._together()):
             yield from verify_groups(self.members, self._bounds, at, terms, undecided, whole=whole)
         arguments = [
             n.argument for n in nodes if isinstance(n, Aggregate) and n.argument is not None

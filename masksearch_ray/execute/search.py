@@ -59,7 +59,8 @@ class Items(Ranked, Protocol):
     ) -> Steps[None]:
         """Read tiles until `undecided` holds for none of the items (ascending).
 
-        With `whole` all tiles in doubt at once: the items are to be exact in any case.
+        With `whole` all tiles in doubt, whatever comes of the first of them: the items are to be
+        exact in any case.
         """
 
     def table(self, outputs: Sequence[Output], items: Index) -> Steps[pa.Table]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.execute.interval import Bools
+from masksearch_ray.execute.portions import portions, tile_bytes
 from masksearch_ray.execute.search import Undecided
 from masksearch_ray.execute.steps import side_by_side
 from masksearch_ray.execute.stored import stored_levels
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 Index = npt.NDArray[np.int64]
-_CHUNK = 512  # rows verified at a time: their tiles take a few MB
+_CHUNK = 512  # rows verified at a time: their bounds tile by tile take a few MB
 
 
 def verify(
@@ -50,7 +51,8 @@ def verify(
         Expressions of which the CP terms are to be tightened.
     undecided : callable
     whole : bool
-        Rows are to be exact in any case: all their tiles in doubt are read at once.
+        Rows are to be exact in any case: all their tiles in doubt are read, whatever comes of
+        the first of them.
     """
     terms = _terms_of(exprs)
     for some in _chunks(rows, items):
@@ -180,13 +182,23 @@ def _verify_some(
         chosen, tiles = held.next_tiles(pending, whole=whole)
         if not len(chosen):
             break
-        pixels = yield from _read(pieces, chosen, tiles)
-        rows.verified[items[chosen]] = True
-        rows.tiles_read += len(tiles)
-        for number, term in enumerate(held.terms):
-            cuts = _cuts(term.range, pieces[0].view, rows.domain)
-            rows.tighten(term, items, *held.take(number, chosen, tiles, pixels, cuts))
+        sizes = np.full(len(chosen), tile_bytes([pieces[0].view]))
+        for at in portions(sizes):
+            yield from _take(rows, some, held, chosen[at], tiles[at])
         pending &= undecided(items)
+
+
+def _take(
+    rows: Rows, some: tuple[Index, list[_Piece]], held: _Terms, chosen: Index, tiles: Index
+) -> Steps[None]:
+    """Read tiles, and tighten what they tell of."""
+    items, pieces = some
+    pixels = yield from _read(pieces, chosen, tiles)
+    rows.verified[items[chosen]] = True
+    rows.tiles_read += len(tiles)
+    for number, term in enumerate(held.terms):
+        cuts = _cuts(term.range, pieces[0].view, rows.domain)
+        rows.tighten(term, items, *held.take(number, chosen, tiles, pixels, cuts))
 
 
 def _terms(

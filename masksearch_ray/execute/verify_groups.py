@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from masksearch_ray.execute.interval import Bools
 from masksearch_ray.execute.members import Members
+from masksearch_ray.execute.portions import portions, tile_bytes
 from masksearch_ray.execute.search import Undecided
 from masksearch_ray.execute.tally import Tally, choose_tiles
 from masksearch_ray.model.query import CountPixels
@@ -41,7 +42,8 @@ def verify_groups(
     terms : sequence of CountPixels
     undecided : callable
     whole : bool
-        Groups are to be exact in any case: all their tiles in doubt are read at once.
+        Groups are to be exact in any case: all their tiles in doubt are read, whatever comes of
+        the first of them.
     """
     tallies: list[tuple[CountPixels, Tally]] = []
     for term in terms:
@@ -50,19 +52,33 @@ def verify_groups(
             found = yield from members.tile_bounds(term, at)
             tallies.append((term, Tally(found.lower, found.upper, lower[at], upper[at])))
     left, rounds = np.flatnonzero(undecided(at)), 0
+    tile = tile_bytes(part.view for part in members.rows.parts)
     while tallies and len(left):
         chosen, tiles = _choose([tally for _, tally in tallies], left, whole, one=rounds < 2)
         if not len(chosen):
             break
         rounds += 1
-        pixels = yield from members.read(at[chosen], tiles)
+        for part in portions(members.groups.sizes[at[chosen]] * tile):
+            yield from _take(members, tallies, at, chosen[part], tiles[part])
+        some = at[left]
         for term, tally in tallies:
-            counts = yield from members.count(term, at[chosen], tiles, pixels)
-            tally.settle(chosen, tiles, counts)
             lower, upper, _ = bounds[term]
-            some = at[left]
             lower[some], upper[some] = tally.totals(left)
-        left = left[undecided(at[left])]
+        left = left[undecided(some)]
+
+
+def _take(
+    members: Members,
+    tallies: Sequence[tuple[CountPixels, Tally]],
+    at: Index,
+    chosen: Index,
+    tiles: Index,
+) -> Steps[None]:
+    """Read tiles of all members of groups, and settle their counts."""
+    pixels = yield from members.read(at[chosen], tiles)
+    for term, tally in tallies:
+        counts = yield from members.count(term, at[chosen], tiles, pixels)
+        tally.settle(chosen, tiles, counts)
 
 
 def _choose(

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 import masksearch_ray as ms
+from masksearch_ray.execute import portions
+from masksearch_ray.model.shard import ReadTiles
+from masksearch_ray.runtime.answers import Answers
 from masksearch_ray.runtime.local import LocalRuntime
 from tests.session.held import smooth
 
@@ -89,3 +92,25 @@ def test_only_rows_that_passed_where_are_members(shards: int) -> None:
             number = int(((both >= 0.31) & (both < 0.77)).sum())
             expected.append({"g": group, "n": number, "c": len(kept)})
     assert found.to_pylist() == expected
+
+
+@pytest.mark.parametrize("most", [1, 1 << 30])
+def test_members_read_at_a_time_are_few(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    asked: list[int] = []
+    of = Answers.of
+
+    def noted(self: Answers, wanted: Any, control: Any) -> Any:
+        if isinstance(wanted, ReadTiles):
+            asked.append(sum(len(batch.tiles) for batch in wanted.batches))
+        return of(self, wanted, control)
+
+    monkeypatch.setattr(Answers, "of", noted)
+    monkeypatch.setattr(portions, "_MOST", most)
+    masks = [*smooth(12, 70, 90, seed=5)]
+    col = made(1, masks, g=[i // 3 for i in range(12)])
+    term = BOTH.format("union", "full_image")
+    found = col.sql(f"SELECT g, {term} AS n FROM masks GROUP BY g").table
+    unions = [np.maximum.reduce(masks[i : i + 3]) / 255 for i in range(0, 12, 3)]
+    assert found["n"].to_pylist() == [int(((u >= 0.31) & (u < 0.77)).sum()) for u in unions]
+    # A tile of all members of one group cannot be cut.
+    assert (max(asked) == 3) == (most == 1)

@@ -11,6 +11,7 @@ import pytest
 
 import masksearch_ray as ms
 from masksearch_ray.collection.reader import CollectionReader
+from masksearch_ray.execute import portions
 from masksearch_ray.execute.rows import MASK_ID, Rows
 from masksearch_ray.execute.search import settle, settle_values
 from masksearch_ray.model.query import Call, CountPixels, Expr, Literal
@@ -34,6 +35,7 @@ class Shard:
     def __init__(self, reader: CollectionReader) -> None:
         self.worker = Worker(reader, range(len(reader.manifest.segments)))
         self.batches: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]] = []
+        self.at_once: list[int] = []
         self.views = [SegmentView(s.index, s.blocks, s.alive()) for s in reader.segments()]
 
     def run(self, steps: Generator[Any, Any, Any]) -> Any:
@@ -45,6 +47,7 @@ class Shard:
                 return end.value
             if isinstance(wanted, ReadTiles):
                 self.batches += [(batch.rows, batch.tiles) for batch in wanted.batches]
+                self.at_once.append(sum(len(batch.tiles) for batch in wanted.batches))
             answer = self.worker.answers.of(wanted, QueryControl())
 
     @property
@@ -107,6 +110,20 @@ def test_no_tile_is_read_twice(col: ms.Collection, shard: Shard) -> None:
     ]
     assert len(read) == len(set(read))
     assert len(read) <= 17 * rows.parts[0].view.grid.tiles
+
+
+@pytest.mark.parametrize("most", [1, 5 * 32 * 32, 1 << 30])
+def test_pixels_read_at_a_time_are_few(
+    col: ms.Collection, shard: Shard, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(portions, "_MOST", most)
+    rows = loaded(shard, term_of(col), use_index=False)
+    tile = rows.parts[0].view.grid.tile ** 2
+    shard.run(settle_values(rows, [term_of(col)], np.arange(N)))
+    assert rows.evaluate(term_of(col)).lower.tolist() == EXACT.tolist()
+    assert max(shard.at_once) <= max(1, most // tile)
+    assert sum(shard.at_once) == shard.tiles == rows.tiles_read
+    assert rows.verified.all()
 
 
 def test_only_rows_in_doubt_are_read_and_only_until_decided(
