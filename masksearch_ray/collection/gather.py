@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from masksearch_ray.collection.kept import KeptTiles
 from masksearch_ray.collection.pixels import PixelSource
+from masksearch_ray.errors import DamagedError
 from masksearch_ray.index.tilecodec import decode_tiles
 from masksearch_ray.model.shard import BlockView
 
@@ -111,12 +112,12 @@ def _decode_together(
     read: Sequence[tuple[TilePlaces, Index]], run: Callable[[Calls], list[Any]]
 ) -> list[Pixels]:
     """Read tiles of several blocks, and decode them as one."""
-    found: list[list[bytes]] = run([partial(places.frames, which) for places, which in read])
     shapes = np.concatenate([p.view.grid.tile_shapes()[p.tiles[which]] for p, which in read])
-    frames = [frame for some in found for frame in some]
     view = read[0][0].view
     try:
+        found = run([partial(places.frames, which) for places, which in read])
+        frames = [frame for some in found for frame in some]
         return [decode_tiles(frames, shapes, view.shape.dtype, view.grid.tile)]
-    except ValueError:
-        # Each again: those that came damaged are found, and read anew.
-        return [places.read(which) for places, which in read]
+    except (ValueError, DamagedError):
+        # Each again: those that came damaged or cut short are found, and read anew.
+        return run([partial(places.read, which) for places, which in read])

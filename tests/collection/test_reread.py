@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from masksearch_ray.collection import append
+from masksearch_ray.collection.gather import gather
 from masksearch_ray.collection.layout import manifest_key
 from masksearch_ray.collection.reread import reread
 from masksearch_ray.errors import DamagedError, NotFoundError
-from masksearch_ray.storage import CountingStorage, Fault, FaultyStorage, MemoryStorage
+from masksearch_ray.storage import CountingStorage, Fault, FaultyStorage, MemoryStorage, Storage
 from masksearch_ray.storage.wrappers import FaultKind
+from tests.collection.helpers import empty, random_masks, reader
 from tests.collection.test_damage import damaged, everything
 
 
@@ -55,3 +59,24 @@ def test_what_is_missing_is_not_asked_for_again() -> None:
     with pytest.raises(NotFoundError):
         reread(read)
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("kind", ["flip", "truncate"])
+def test_tiles_of_several_segments_are_read_again(kind: FaultKind) -> None:
+    storage = empty(cell=16)
+    masks = [random_masks(3, seed=seed) for seed in (1, 2)]
+    for some in masks:
+        append(storage, list(some))
+
+    def tiles(over: Storage) -> Any:
+        collection = reader(over)
+        every, first = np.arange(3), np.zeros(3, np.int64)
+        places = [segment.places(0, every, first) for segment in collection.segments()]
+        return gather(places, collection.kept_tiles)
+
+    counting = CountingStorage(storage)
+    wanted = tiles(counting)
+    for nth in range(1, counting.calls["get_ranges"] + 1):
+        assert np.array_equal(
+            tiles(FaultyStorage(storage, [Fault("get_ranges", nth, 1, kind)])), wanted
+        ), nth
