@@ -110,10 +110,11 @@ def serve(
     workers: Workers = None,
 ) -> None:
     """Serve a web page on which to search the collection and look at its masks."""
+    storage = named_values(storage_option, "--storage-option")
     how = {
         "runtime": runtime.value,
         "address": address,
-        "storage_options": named_values(storage_option, "--storage-option"),
+        "storage_options": storage,
         "version": version,
         "cache": cache,
         "keep_alive": keep_alive,
@@ -129,6 +130,7 @@ def serve(
         seconds=timeout,
         rows=rows,
         how=how,
+        image_options=storage,
     )
 
 

@@ -6,6 +6,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable
+from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI
@@ -108,4 +109,5 @@ def _listen(host: str, port: int) -> socket.socket:
 def _url(options: ServeOptions, port: int) -> str:
     host = "localhost" if is_loopback(options.host) else options.host
     host = f"[{host}]" if ":" in host else host
-    return f"http://{host}:{port}/" + (f"?token={options.token}" if options.token else "")
+    token = "" if options.token is None else f"?token={quote(options.token, safe='')}"
+    return f"http://{host}:{port}/{token}"

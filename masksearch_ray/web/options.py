@@ -70,6 +70,8 @@ class ServeOptions:
             raise InputError(f"port {self.port}: 0 to {(1 << 16) - 1} wanted")
         if self.seconds <= 0 or self.rows < 1 or self.queries < 1:
             raise InputError("seconds, rows and queries: more than 0 wanted")
+        if self.token is not None and not self.token.strip():
+            raise InputError("token: it must not be empty")
         if self.token is None and not is_loopback(self.host):
             raise InputError(f"host {self.host}: others reach it, so a token is wanted")
         if self.images is not None and not self.images.is_dir():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,12 @@ from masksearch_ray.web.rows import Row, RowBook
 
 __all__ = ["Look", "Pictures"]
 
+_log = logging.getLogger("masksearch_ray.web")
+
 Values = NDArray[np.float64]
 _SIZES = (96, 160, 320, 1024)
 _MASK_BYTES = 64 << 20
-_AT_ONCE = 64
+_AT_ONCE = 64 << 20  # bytes of float64 values
 _SMALLEST = 256
 
 
@@ -100,8 +103,7 @@ class Pictures:
         keys = [("heat", mask_id, look.side, look.colours, look.own) for mask_id in mask_ids]
         found = [self._drawn.get(key) for key in keys]
         missing = [at for at, picture in enumerate(found) if picture is None]
-        for start in range(0, len(missing), _AT_ONCE):
-            some = missing[start : start + _AT_ONCE]
+        for some in self._batches(mask_ids, missing):
             for at, values in zip(some, self.values([mask_ids[at] for at in some]), strict=True):
                 domain = _own(values) if look.own else None
                 picture = heat_layer(
@@ -110,6 +112,21 @@ class Pictures:
                 self._drawn.put(keys[at], picture)
                 found[at] = picture
         return [picture for picture in found if picture is not None]
+
+    def _batches(self, mask_ids: Sequence[int], missing: Sequence[int]) -> Iterator[list[int]]:
+        """Split places among ids, so that the values of a part fit into memory."""
+        shapes = self._collection.shapes([mask_ids[at] for at in missing])
+        some: list[int] = []
+        held = 0
+        for at, (height, width) in zip(missing, shapes, strict=True):
+            nbytes = 8 * height * width
+            if some and held + nbytes > _AT_ONCE:
+                yield some
+                some, held = [], 0
+            some.append(at)
+            held += nbytes
+        if some:
+            yield some
 
     def pair(
         self, first: int, second: int, threshold: float, size: int, show: PairShown = "all"
@@ -162,10 +179,26 @@ class Pictures:
         path = row.get(column)
         if not isinstance(path, str) or not path:
             raise DataError(f"mask {row.get('mask_id')}: no {column} is known")
-        if "://" not in path:
-            return read_image(Path(path) if self._folder is None else self._folder / path)
-        parent, _, name = path.rpartition("/")
-        return read_image(open_storage(parent, dict(self._options)).get(name))
+        try:
+            return self._read(path)
+        except (MaskSearchError, OSError, ValueError) as error:
+            # Paths of this machine are the log's alone.
+            _log.warning("image of mask %s: %s", row.get("mask_id"), error)
+            told = f"the image of mask {row.get('mask_id')} cannot be read"
+            raise DataError(told) from None
+
+    def _read(self, path: str) -> RGB:
+        if "://" in path:
+            parent, _, name = path.rpartition("/")
+            options = {} if path.startswith("file://") else dict(self._options)
+            return read_image(open_storage(parent, options).get(name))
+        if self._folder is None or Path(path).is_absolute():
+            return read_image(Path(path))
+        folder = self._folder.resolve()
+        file = (folder / path).resolve()
+        if not file.is_relative_to(folder):
+            raise DataError(f"{path}: not below the folder of images")
+        return read_image(file)
 
     def values(self, mask_ids: Sequence[int]) -> list[Values]:
         """Masks as values of the domain, ``(H, W)`` each."""

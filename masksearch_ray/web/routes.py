@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
 from collections.abc import Callable, Iterator
 from typing import Annotated
@@ -13,7 +14,7 @@ import pyarrow.parquet as parquet
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response, StreamingResponse
 
-from masksearch_ray.errors import InputError, MaskSearchError
+from masksearch_ray.errors import CollectionError, InputError, MaskSearchError
 from masksearch_ray.render import COLOUR_MAPS, PairShown
 from masksearch_ray.web.pictures import Look
 from masksearch_ray.web.site import Site
@@ -22,7 +23,8 @@ __all__ = ["make_router"]
 
 # Pictures of a version never change, and the version is in their URL.
 _KEEP = {"Cache-Control": "private, max-age=3600, immutable"}
-_MOST_ZIPPED = 2000
+
+_log = logging.getLogger("masksearch_ray.web")
 
 IMAGE_COLUMNS = ("image_path", "clean_path")
 """Columns whose files may be shown."""
@@ -106,10 +108,12 @@ def _asked(site: Site, key: str, version: int | None = None) -> Site:
 def _picture(draw: Callable[[], bytes]) -> Response:
     try:
         return Response(draw(), media_type="image/png", headers=_KEEP)
-    except InputError as error:
-        raise HTTPException(404, str(error)) from error
     except MaskSearchError as error:
-        raise HTTPException(500, str(error)) from error
+        if isinstance(error, InputError) and not isinstance(error, CollectionError):
+            raise HTTPException(404, str(error)) from error
+        # What it says may name files of this machine.
+        _log.warning("a picture cannot be drawn: %s", error)
+        raise HTTPException(500, "this picture cannot be drawn") from error
 
 
 def _exported(site: Site, table: pa.Table, ending: str) -> Response:
@@ -123,7 +127,7 @@ def _exported(site: Site, table: pa.Table, ending: str) -> Response:
             parquet.write_table(table, sink)
             return Response(sink.getvalue(), headers=headers)
         case "txt":
-            text = "".join(f"{value}\n" for value in table.column(0).to_pylist())
+            text = "".join(f"{value}\n" for value in table.column(_key(table)).to_pylist())
             return Response(text, media_type="text/plain", headers=headers)
         case "zip" if "mask_id" not in table.column_names:
             raise HTTPException(400, "the answer has no mask_id, so there are no masks to draw")
@@ -135,11 +139,17 @@ def _exported(site: Site, table: pa.Table, ending: str) -> Response:
 
 
 def _marked(table: pa.Table, marked: frozenset[str]) -> pa.Table:
-    """Rows whose first column is among ids that were marked; all where none were."""
+    """Rows whose mask or image is among those that were marked; all where none were."""
     if not marked:
         return table
-    keep = [str(value) in marked for value in table.column(0).to_pylist()]
+    keep = [str(value) in marked for value in table.column(_key(table)).to_pylist()]
     return table.filter(pa.array(keep, pa.bool_()))
+
+
+def _key(table: pa.Table) -> str:
+    """Column that says which mask or image a row is; the first where none does."""
+    names: list[str] = table.column_names
+    return next((name for name in ("mask_id", "image_id") if name in names), names[0])
 
 
 def _csv(table: pa.Table) -> bytes:
@@ -159,7 +169,7 @@ def _zipped(site: Site, table: pa.Table) -> Iterator[bytes]:
     """Overlays of the answer's masks, as a ZIP file, part by part."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        for mask_id in table.column("mask_id").to_pylist()[:_MOST_ZIPPED]:
+        for mask_id in table.column("mask_id").to_pylist():
             archive.writestr(f"{mask_id}.png", site.pictures.overlay(mask_id))
             yield sink.taken()
     yield sink.taken()

@@ -37,10 +37,13 @@ class RowBook:
     Parameters
     ----------
     collection : Collection
+    seconds : float, optional
+        After which a query is given up.
     """
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: Collection, seconds: float | None = None) -> None:
         self._collection = collection
+        self._seconds = seconds
         self._kept = Kept[Row](_KEPT)
 
     def rows(self, mask_ids: Iterable[int]) -> list[Row]:
@@ -88,4 +91,4 @@ class RowBook:
         return found
 
     def _ask(self, sql: str) -> list[Row]:
-        return list(self._collection.sql(sql).to_pylist())
+        return list(self._collection.sql(sql, timeout=self._seconds).to_pylist())

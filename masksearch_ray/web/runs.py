@@ -167,12 +167,21 @@ class Runs:
         self._kept = Kept[Run](_KEPT_BYTES, lambda run: 4096 + run.nbytes)
         self._asked = Kept[bool](4096)
 
-    def start(self, sql: str, *, use_index: bool = True) -> Run:
-        """Start a query; it waits while too many run."""
+    def start(self, sql: str, *, use_index: bool = True, most: int | None = None) -> Run:
+        """Start a query; it waits while too many run.
+
+        Parameters
+        ----------
+        sql : str
+        use_index : bool
+            False: a full scan.
+        most : int, optional
+            Rows of the answer that are kept, where they are not as many as of others.
+        """
         first = self._asked.get((sql, use_index)) is None
         self._asked.put((sql, use_index), True)
         run = Run(sql, use_index, first)
-        self._threads.submit(self._work, run)
+        self._threads.submit(self._work, run, self._most if most is None else most)
         return run
 
     def get(self, key: str) -> Run | None:
@@ -183,8 +192,8 @@ class Runs:
         """Start no more; what runs ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _work(self, run: Run) -> None:
-        run.work(self._ask, self._most)
+    def _work(self, run: Run, most: int) -> None:
+        run.work(self._ask, most)
         self._kept.put(run.key, run)
 
     def _ask(self, sql: str, use_index: bool) -> Result:

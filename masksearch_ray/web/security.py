@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from http.cookies import SimpleCookie
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -69,20 +69,29 @@ class Guard:
 
     def _unless_known(self, scope: Scope, headers: Headers, token: str) -> Response | None:
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-        cookie = SimpleCookie(headers.get("cookie", "")).get(_COOKIE)
-        if cookie is not None and _same([cookie.value], token):
+        # Cookies know no ports: another server of this host must not overwrite the cookie of this.
+        name = f"{_COOKIE}_{_port(headers.get('host', ''))}"
+        held = cookie_parser(headers.get("cookie", "")).get(name)
+        if held is not None and _same([held], quote(token, safe="")):
             return None
-        if not _same([value for name, value in query if name == "token"], token):
+        if not _same([value for key, value in query if key == "token"], token):
             return PlainTextResponse("Open the page by the URL with its token.\n", 401)
         # The token is kept in a cookie and leaves the URL, which people copy and share.
-        rest = urlencode([(name, value) for name, value in query if name != "token"])
-        answer = RedirectResponse(scope["path"] + (f"?{rest}" if rest else ""), 303)
-        answer.set_cookie(_COOKIE, token, httponly=True, samesite="strict")
+        rest = urlencode([(key, value) for key, value in query if key != "token"])
+        # A path that begins with two slashes would name another host.
+        path = "/" + quote(scope["path"].lstrip("/\\"), safe="/")
+        answer = RedirectResponse(path + (f"?{rest}" if rest else ""), 303)
+        # Not "strict": links from other programs to the page must work.
+        answer.set_cookie(name, quote(token, safe=""), httponly=True, samesite="lax")
         return answer
 
 
 def _same(given: Iterable[str], token: str) -> bool:
     return any(hmac.compare_digest(one.encode(), token.encode()) for one in given)
+
+
+def _port(host: str) -> str:
+    return host.rpartition(":")[2] if _has_port(host) else ""
 
 
 def _has_port(host: str) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 import masksearch_ray as ms
 from masksearch_ray.errors import MaskSearchError
@@ -24,6 +28,10 @@ from masksearch_ray.web.runs import Runs
 from masksearch_ray.web.view import View
 
 __all__ = ["Site", "ValueHistogram"]
+
+T = TypeVar("T")
+
+_DRAWING = 4
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Site:
         # Collections that belong to this one, by key; guided pages look for their data there.
         self.beside: dict[str, Site] = {}
         self.collection: Collection = ms.open(options.url, **options.how)
-        self.rows = RowBook(self.collection)
+        self.rows = RowBook(self.collection, options.seconds)
         self.pictures = Pictures(
             self.collection,
             self.rows,
@@ -68,6 +76,7 @@ class Site:
         )
         self.runs = Runs(self.collection, options.seconds, options.rows, options.queries)
         self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(_DRAWING, "drawing")
 
     @property
     def name(self) -> str:
@@ -87,11 +96,14 @@ class Site:
 
     @cached_property
     def _facts(self) -> Mapping[str, Facts]:
-        facts = facts_of(self.catalog, self.collection.sql(facts_sql(self.catalog)).table)
+        facts = facts_of(self.catalog, self._table(facts_sql(self.catalog)))
         for name, known in facts.items():
             if known.distinct is not None and 0 < known.distinct <= FEW:
-                facts[name] = values_of(known, self.collection.sql(values_sql(name)).table)
+                facts[name] = values_of(known, self._table(values_sql(name)))
         return facts
+
+    def _table(self, sql: str) -> pa.Table:
+        return self.collection.sql(sql, timeout=self.options.seconds).table
 
     @cached_property
     def box_columns(self) -> tuple[str, ...]:
@@ -154,6 +166,10 @@ class Site:
         """Find this collection, or one that belongs to it, by its key."""
         return self if key == self.key else self.beside.get(key)
 
+    async def drawn(self, draw: Callable[[], T]) -> T:
+        """Draw, or read what is drawn, in a thread that no waiting query holds."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, draw)
+
     def warm_up(self) -> None:
         """Read what every visitor needs; errors are told to the first who does."""
         with contextlib.suppress(MaskSearchError):
@@ -165,4 +181,5 @@ class Site:
         for site in self.beside.values():
             site.close()
         self.runs.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self.collection.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+import masksearch_ray as ms
 from masksearch_ray.cli import main
 from tests.browser.conftest import Served, end, serve
 
@@ -31,12 +32,12 @@ def guarded(collection: str) -> Iterator[str]:
     end(process)
 
 
-def test_token(guarded: str, browser: Browser) -> None:
+def test_token(guarded: str, browser: Browser, opened: ms.Collection) -> None:
     plain = guarded.partition("?")[0]
     assert guarded.endswith("?token=secret-of-tests")
     assert status(plain) == 401
     assert status(f"{plain}?token=wrong") == 401
-    assert status(f"{plain}picture/main/3/heat/0.png") == 401
+    assert status(f"{plain}picture/main/{opened.version}/heat/0.png") == 401
     context = browser.new_context()
     page = context.new_page()
     page.goto(guarded)
@@ -55,18 +56,24 @@ def test_other_sites_get_nothing(served: Served) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "picture/main/3/image/0.png?of=label",
-        "picture/main/3/image/99999999.png",
-        "picture/main/3/heat/../../../../etc/passwd",
-        "picture/other/3/heat/0.png",
+        "picture/main/VERSION/image/0.png?of=label",
+        "picture/main/VERSION/image/99999999.png",
+        "picture/main/VERSION/heat/../../../../etc/passwd",
+        "picture/other/VERSION/heat/0.png",
         "picture/main/77/heat/0.png",
         "static/../app.py",
         "static/%2e%2e/app.py",
         "export/main/nothing.csv",
     ],
 )
-def test_no_other_file_is_read(served: Served, path: str) -> None:
+def test_no_other_file_is_read(served: Served, opened: ms.Collection, path: str) -> None:
+    path = path.replace("VERSION", str(opened.version))
     assert status(f"{served.url}{path}") in (404, 422)
+
+
+@pytest.mark.parametrize("kind", ["heat", "image"])
+def test_pictures_are_there(served: Served, opened: ms.Collection, kind: str) -> None:
+    assert status(f"{served.url}picture/main/{opened.version}/{kind}/0.png") == 200
 
 
 def test_wrong_arguments(

@@ -15,7 +15,7 @@ FILTER = "SELECT mask_id, CP(mask, object_box, (0.5, 1.0)) AS n, label FROM mask
 IOU = (
     "SELECT image_id, CP(intersect(mask >= 0.3), box(1, 2, 5, 6), (0.5, 1))"
     " / CP(union(mask >= 0.3), box(1, 2, 5, 6), (0.5, 1)) AS score"
-    " FROM masks WHERE model_id IN (1, 2) GROUP BY image_id ORDER BY score"
+    " FROM masks WHERE model_id IN (1, 2) GROUP BY image_id ORDER BY score LIMIT 9"
 )
 
 

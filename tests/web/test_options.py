@@ -32,6 +32,7 @@ def test_loopback(host: str, loopback: bool) -> None:
     [
         ({"port": 70_000}, "port 70000"),
         ({"host": "0.0.0.0"}, "token"),
+        ({"token": ""}, "empty"),
         ({"rows": 0}, "more than 0"),
         ({"seconds": 0.0}, "more than 0"),
         ({"images": Path("no/such/folder")}, "no such folder"),

@@ -14,6 +14,7 @@ from PIL import Image
 import masksearch_ray as ms
 from masksearch_ray.errors import DataError, InputError
 from masksearch_ray.render import colour_scale, write_png
+from masksearch_ray.web import pictures as drawing
 from masksearch_ray.web.pictures import Look, Pictures
 from masksearch_ray.web.rows import RowBook
 
@@ -22,19 +23,21 @@ SIDE = 32
 
 @pytest.fixture(scope="module")
 def masks() -> np.ndarray[Any, Any]:
-    return np.random.default_rng(1).integers(0, 256, (4, SIDE, SIDE), np.uint8)
+    return np.random.default_rng(1).integers(0, 256, (5, SIDE, SIDE), np.uint8)
 
 
 @pytest.fixture(scope="module")
 def pictures(
     masks: np.ndarray[Any, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pictures]:
-    folder = tmp_path_factory.mktemp("images")
+    folder = tmp_path_factory.mktemp("all") / "images"
+    folder.mkdir()
+    write_png(folder.parent / "beside.png", np.zeros((2, 2, 3), np.uint8))
     write_png(folder / "a.png", np.full((40, 20, 3), 77, np.uint8))
     (folder / "b.png").write_text("no picture")
-    paths = ["a.png", "b.png", "gone.png", None]
+    paths = ["a.png", "b.png", "gone.png", None, "../beside.png"]
     with ms.create("memory://pictures-of-the-page") as made:
-        made.append(masks, {"image_id": [0, 0, 1, 1], "image_path": paths})
+        made.append(masks, {"image_id": [0, 0, 1, 1, 2], "image_path": paths})
         yield Pictures(made, RowBook(made), folder, {}, 1 << 20)
 
 
@@ -55,8 +58,9 @@ def test_own_scale_reaches_both_ends(pictures: Pictures) -> None:
     assert drawn[..., 3].min() == 0 and drawn[..., 3].max() == 255
 
 
-def test_many_are_drawn_as_one_by_one(pictures: Pictures) -> None:
+def test_many_are_drawn_as_one_by_one(pictures: Pictures, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [3, 0, 2]
+    monkeypatch.setattr(drawing, "_AT_ONCE", 8 * SIDE * SIDE)
     assert pictures.heats(ids, Look(96)) == [pictures.heat(i, Look(96)) for i in ids]
 
 
@@ -75,11 +79,13 @@ def test_image_is_fitted(pictures: Pictures) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mask_id", "told"), [(1, "cannot be read"), (2, "no image"), (3, "known")]
+    ("mask_id", "told"),
+    [(1, "cannot be read"), (2, "cannot be read"), (3, "known"), (4, "cannot be read")],
 )
 def test_images_that_cannot_be_had(pictures: Pictures, mask_id: int, told: str) -> None:
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=told) as caught:
         pictures.image(mask_id, 96)
+    assert "/" not in str(caught.value) and ".png" not in str(caught.value)
     assert opened(pictures.overlay(mask_id)).size[0] >= SIDE
 
 

@@ -55,6 +55,8 @@ def test_no_more_rows_than_allowed(collection: ms.Collection) -> None:
     run = done(runs(collection, most=100).start(ALL))
     assert run.cut and run.state == "done" and run.table is not None
     assert run.table.num_rows == run.rows == 100
+    more = done(runs(collection, most=100).start(ALL, most=N))
+    assert not more.cut and more.rows == N
 
 
 @pytest.mark.smoke

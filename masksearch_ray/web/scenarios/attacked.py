@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import pyarrow as pa
-from nicegui import ui
+from nicegui import background_tasks, ui
 
-from masksearch_ray.errors import InputError
+from masksearch_ray.errors import InputError, MaskSearchError
 from masksearch_ray.model.text import count, duration, percent
 from masksearch_ray.web.explore.values import ValueSlider
 from masksearch_ray.web.frame import frame
 from masksearch_ray.web.rows import Row, quoted
 from masksearch_ray.web.runs import Run
-from masksearch_ray.web.scenarios.parts import Panel, panels, step
+from masksearch_ray.web.scenarios.parts import Asking, Panel, panels, step, too_many
 from masksearch_ray.web.scenarios.retrieval import Retrieval, retrieval
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
@@ -55,8 +56,7 @@ class _Attacked:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._run: Run | None = None
-        self._due = ui.timer(0.3, self._ask, active=False)
+        self._asking = Asking(site)
         fields = site.catalog.fields.values()
         self._truths = [field.name for field in fields if field.kind == "bool"]
         ui.label("Find attacked images").classes("text-2xl font-medium")
@@ -83,12 +83,14 @@ class _Attacked:
             low, high = site.collection.domain
             width = high - low
             self._values = ValueSlider(
-                "Counted values", site.collection.domain, lambda *_: self._due.activate()
+                "Counted values",
+                site.collection.domain,
+                lambda *_: background_tasks.create(self._changed()),
             )
             self._values.set(low + _LOW * width, low + _HIGH * width)
             self._most = ui.toggle({True: "most first", False: "fewest first"}, value=True)
             self._most.props('no-caps spread aria-label="Which first"').classes("w-full")
-            self._most.on_value_change(lambda event: self._due.activate())
+            self._most.on_value_change(self._changed)
             self._truth = ui.select(
                 {"": "not known", **{name: name for name in self._truths}},
                 value=ATTACKED if ATTACKED in self._truths else next(iter(self._truths), ""),
@@ -96,7 +98,7 @@ class _Attacked:
             )
             self._truth.props('dense outlined aria-label="Column that tells the truth"')
             self._truth.classes("w-full")
-            self._truth.on_value_change(lambda event: self._due.activate())
+            self._truth.on_value_change(self._changed)
 
     def _build_judged(self) -> None:
         text = "Precision among the first, beside that of guessing."
@@ -108,29 +110,41 @@ class _Attacked:
 
     async def begin(self) -> None:
         """Fill in what must be read first, and ask."""
-        await self._ask()
+        await self._ask(self._asking.begin())
         histogram = await asyncio.to_thread(lambda: self.site.histogram)
         self._values.fill(histogram)
 
-    async def _ask(self) -> None:
-        self._due.deactivate()
+    async def _changed(self, *_: Any) -> None:
+        turn = await self._asking.settle()
+        if turn is not None:
+            await self._ask(turn)
+
+    async def _ask(self, turn: int) -> None:
         low, high = self._values.values
         if low is None or high is None or low > high:
             self._head.set_text("Counted values: the lower exceeds the upper, or one is missing.")
             return
-        if self._run is not None:
-            self._run.cancel()
-        run = self._run = self.site.runs.start(self._sql(low, high))
+        run = self._asking.start(self._sql(low, high))
         self._head.set_text("Ranking …")
         await run.wait()
-        if run is not self._run:
+        if not self._asking.is_now(turn):
             return
-        if run.table is None:
-            self._head.set_text(str(run.error or run.state))
+        table = run.table
+        if table is None or run.cut:
+            # Of a part of the masks, no rank and no figure is right.
+            self._head.set_text(too_many(run) if run.cut else str(run.error or run.state))
+            self._judge(None)
+            self._rows.set_content("")
             return
         self._head.set_text(_told_run(run))
-        self._judge(run.table)
-        self._rows.set_content(await asyncio.to_thread(self._made, run.table))
+        self._judge(table)
+        truth = str(self._truth.value)
+        try:
+            rows = await self.site.drawn(lambda: self._made(table, truth))
+        except MaskSearchError as error:
+            rows = escape(str(error))
+        if self._asking.is_now(turn):
+            self._rows.set_content(rows)
 
     def _sql(self, low: float, high: float) -> str:
         """All masks by spread; their whole order is wanted for the curve."""
@@ -142,28 +156,29 @@ class _Attacked:
             f"FROM masks\nORDER BY spread {way}"
         )
 
-    def _judge(self, table: pa.Table) -> None:
+    def _judge(self, table: pa.Table | None) -> None:
+        known = None if table is None or "truth" not in table.column_names else table["truth"]
         try:
-            judged = retrieval(table["truth"].to_pylist()) if self._truth.value else None
+            judged = None if known is None else retrieval(known.to_pylist())
         except InputError as error:
             self._verdict.set_text(str(error))
             judged = None
         else:
-            self._verdict.set_text(_verdict(judged))
+            self._verdict.set_text("" if table is None else _verdict(judged))
         self._table.set_content("" if judged is None else _told_table(judged))
         self._chart.options.update(_chart(judged))
         self._chart.update()
 
-    def _made(self, table: pa.Table) -> str:
+    def _made(self, table: pa.Table, truth: str) -> str:
         found = table.slice(0, _SHOWN).to_pylist()
         rows = self.site.rows.rows([one["mask_id"] for one in found])
         shapes = self.site.collection.shapes([one["mask_id"] for one in found])
         return "".join(
-            self._row(rank, one, row, shape)
+            self._row(rank, one, row, shape, truth)
             for rank, (one, row, shape) in enumerate(zip(found, rows, shapes, strict=True), 1)
         )
 
-    def _row(self, rank: int, found: Row, row: Row, shape: tuple[int, int]) -> str:
+    def _row(self, rank: int, found: Row, row: Row, shape: tuple[int, int], truth: str) -> str:
         site = self.site
         before = site.image_url(row, _SIZE, "clean_path")
         now = site.image_url(row, _SIZE)
@@ -178,7 +193,7 @@ class _Attacked:
         if row.get("label") is not None and row.get("prediction") is not None:
             title += f", {row['label']} → {row['prediction']}"
         if found.get("truth") is not None:
-            title += f" — {self._truth.value}" if found["truth"] else f" — not {self._truth.value}"
+            title += f" — {truth}" if found["truth"] else f" — not {truth}"
         return panels(title, shape, shown)
 
 

@@ -5,32 +5,48 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from nicegui import events, ui
+from numpy.typing import NDArray
 
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.roi import Roi
 from masksearch_ray.model.text import count, duration, percent
-from masksearch_ray.web.build import Built, Pair, Pixels, pair_columns, region_columns, to_sql
+from masksearch_ray.web.build import (
+    Built,
+    Names,
+    Pair,
+    Pixels,
+    names,
+    pair_columns,
+    region_columns,
+    to_sql,
+)
 from masksearch_ray.web.explore.answer import told
 from masksearch_ray.web.explore.region import RegionChoice, RegionDialog
 from masksearch_ray.web.frame import frame
 from masksearch_ray.web.permalink import Link, write_link
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.runs import Run
-from masksearch_ray.web.scenarios.parts import Panel, panels, step
+from masksearch_ray.web.scenarios.parts import Asking, Panel, panels, step, too_many
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
 
 __all__ = ["add_attention"]
 
 _BINS = 20
+_EDGES = np.linspace(0.0, 1.0, _BINS + 1)
 _SHOWN = 12
 _SIZE = 320
 _CONNECT = 60.0
+_LOOK = (
+    "Blue is the first mask, orange the second. The pictures show whole masks, whatever the "
+    "region; the IoU and its pixels are those of the region."
+)
 
 
 def add_attention(site: Site) -> None:
@@ -94,8 +110,9 @@ class _Attention:
         self._asked: _Asked | None = None
         self._all: pa.Table | None = None
         self._bin: int | None = None
+        self._shown: pa.Table | None = None
         self._pairs: dict[str, tuple[Any, ...]] = {}
-        self._run: Run | None = None
+        self._asking = Asking(site)
         self._quiet = True
         ui.label("Model against human attention").classes("text-2xl font-medium")
         ui.label(
@@ -108,7 +125,7 @@ class _Attention:
                 self._build_histogram()
             with (
                 ui.element("div").classes("ms-main"),
-                step(3, "Look at the images", "Blue is the first mask, orange the second."),
+                step(3, "Look at the images", _LOOK),
             ):
                 self._head = ui.label().classes("font-medium").mark("attention-head")
                 self._head.props('aria-live="polite"')
@@ -136,10 +153,11 @@ class _Attention:
 
     def _build_histogram(self) -> None:
         text = (
-            "All images by IoU. Click a bar to see its images; click it again for the first ones."
+            "All images by IoU, orange where those shown are. Click a bar to see its images; click "
+            "it again for the first ones."
         )
         with step(2, "See the whole collection", text):
-            self._chart = ui.echart(_chart([], None), on_point_click=self._clicked)
+            self._chart = ui.echart(_chart([], frozenset()), on_point_click=self._clicked)
             self._chart.classes("w-full h-48").mark("histogram")
             self._told = ui.label().classes("text-sm ms-soft ms-number").mark("histogram-told")
             self._told.props('aria-live="polite"')
@@ -192,11 +210,11 @@ class _Attention:
             pair, float(self._threshold.value), self._region.region, outside, self._lowest.value
         )
         self._all, self._bin = None, None
-        await self._ask()
+        turn = await self._asking.settle()
+        if turn is not None:
+            await self._ask(turn, self._asked)
 
-    async def _ask(self) -> None:
-        asked = self._asked
-        assert asked is not None
+    async def _ask(self, turn: int, asked: _Asked) -> None:
         built = asked.built(self.site.collection.domain)
         try:
             sql = to_sql(built, self.site.catalog)
@@ -204,62 +222,85 @@ class _Attention:
             self._head.set_text(str(error))
             return
         self._explore.props(f'href="/?{write_link(Link(built), self.site.catalog)}"')
-        if self._run is not None:
-            self._run.cancel()
-        first = self._run = self.site.runs.start(sql)
+        self._draw_chart([], frozenset())
+        self._told.set_text("Counting all images …")
+        first = self._asking.start(sql)
         await first.wait()
-        if asked is not self._asked:
+        if not self._asking.is_now(turn):
             return
         if first.table is None:
             self._head.set_text(str(first.error or first.state))
+            self._rows.set_content("")
+            self._told.set_text("")
             return
-        await self._show(first.table, _told_run(first))
-        self._chart.options.update(_chart([], None))
-        self._told.set_text("Counting all images …")
-        # All of them: without a limit the bounds cannot leave any out.
-        every = self._run = self.site.runs.start(sql.rpartition("\nLIMIT")[0])
-        await every.wait()
-        if asked is self._asked and every.table is not None:
-            self._all = every.table
-            self._fill()
+        await self._show(first.table, _told_run(first), asked)
+        if self._asking.is_now(turn):
+            await self._count(turn, sql.rpartition("\nLIMIT")[0])
+
+    async def _count(self, turn: int, sql: str) -> None:
+        """Fill the histogram: of all images, as without a limit no bound leaves any out."""
+        every = await self._asking.start(sql).wait()
+        if not self._asking.is_now(turn):
+            return
+        if every.table is None or every.cut:
+            self._told.set_text(too_many(every) if every.cut else str(every.error or every.state))
+            return
+        self._all = every.table
+        self._fill()
 
     # -- what is shown ------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        assert self._all is not None
-        values = np.array(self._all["score"].to_pylist(), float)
+        assert self._all is not None and self._asked is not None
+        values = self._scores(self._all)
         known = values[~np.isnan(values)]
-        counts = np.histogram(known, _BINS, (0.0, 1.0))[0]
-        self._chart.options.update(_chart(counts.tolist(), self._bin))
-        self._chart.update()
+        at = bins_of(values)
+        marked = at[: self._asked.k].tolist() if self._bin is None else [self._bin]
+        self._draw_chart(np.bincount(at[at >= 0], minlength=_BINS).tolist(), frozenset(marked))
         empty = len(values) - len(known)
         none = f"; {count(empty)} where neither mask is strong" if empty else ""
         mean = f", mean {known.mean():.3f}" if len(known) else ""
         self._told.set_text(f"{count(len(known), 'image')}{mean}{none}")
+
+    def _scores(self, table: pa.Table) -> NDArray[np.float64]:
+        assert self._asked is not None
+        score = self._names(self._asked).score
+        return np.array(table[score].to_pylist(), np.float64)
+
+    def _names(self, asked: _Asked) -> Names:
+        return names(asked.built(self.site.collection.domain), self.site.catalog)
+
+    def _draw_chart(self, counts: Sequence[int], marked: frozenset[int]) -> None:
+        self._chart.options.update(_chart(counts, marked))
+        self._chart.update()
 
     async def _clicked(self, event: events.EChartPointClickEventArguments) -> None:
         if self._all is None or self._asked is None:
             return
         self._bin = None if self._bin == event.data_index else event.data_index
         self._fill()
+        asked = self._asked
         if self._bin is None:
-            await self._show(self._all.slice(0, self._asked.k), "")
+            await self._show(self._all.slice(0, asked.k), "", asked)
             return
         low, high = self._bin / _BINS, (self._bin + 1) / _BINS
-        held = np.nan_to_num(np.array(self._all["score"].to_pylist(), float), nan=-1.0)
-        inside = (held >= low) & ((held < high) | (self._bin == _BINS - 1))
-        found = self._all.filter(pa.array(inside))
+        found = self._all.filter(pa.array(bins_of(self._scores(self._all)) == self._bin))
         text = f"IoU {low:g} to {high:g}: {count(found.num_rows, 'image')}"
-        await self._show(found.slice(0, self._asked.k), text)
+        await self._show(found.slice(0, asked.k), text, asked)
 
-    async def _show(self, table: pa.Table, text: str) -> None:
-        asked = self._asked
-        assert asked is not None
+    async def _show(self, table: pa.Table, text: str, asked: _Asked) -> None:
+        self._shown = table
         shown = f"{count(table.num_rows, 'image')}, " + (
             "least alike first" if asked.lowest else "most alike first"
         )
         self._head.set_text(text or shown)
-        self._rows.set_content(await asyncio.to_thread(self._made, table, asked))
+        try:
+            rows = await self.site.drawn(lambda: self._made(table, asked))
+        except MaskSearchError as error:
+            rows = escape(str(error))
+        # Meanwhile another question, or another bar, may have been chosen.
+        if self._shown is table and self._asked is asked:
+            self._rows.set_content(rows)
 
     def _made(self, table: pa.Table, asked: _Asked) -> str:
         found = table.to_pylist()
@@ -285,19 +326,38 @@ class _Attention:
         for name, which in (("intersection", "both"), ("union", "all")):
             url = site.pair_url(*ids, _SIZE, asked.threshold, which)  # type: ignore[arg-type]
             shown.append((name, [*below, url]))
-        both, either = found["pixels"], found["out_of"]
+        named = self._names(asked)
+        both, either = found[named.pixels], found[named.out_of]
         title = (
-            f"image {found['image_id']}: IoU {told(found['score'])} "
+            f"image {found['image_id']}: IoU {told(found[named.score])} "
             f"({count(both)} of {count(either)} pixels)"
         )
         return panels(title, site.collection.shapes([ids[0]])[0], shown)
 
     async def _draw(self, choice: RegionChoice) -> None:
         first = await asyncio.to_thread(
-            lambda: self.site.collection.sql("SELECT mask_id FROM masks LIMIT 1").to_pylist()
+            lambda: self.site.collection.sql(
+                "SELECT mask_id FROM masks LIMIT 1", timeout=self.site.options.seconds
+            ).to_pylist()
         )
         if first:
             await self._regions.show(choice, int(str(first[0]["mask_id"])), View())
+
+
+def bins_of(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Bar of the histogram that each IoU belongs to; -1 where there is none.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (N,)
+        From 0 to 1, or NaN.
+
+    Returns
+    -------
+    ndarray of intp, shape (N,)
+    """
+    at = np.clip(np.searchsorted(_EDGES, values, "right") - 1, 0, _BINS - 1)
+    return np.where(np.isnan(values), -1, at)
 
 
 def _told_run(run: Run) -> str:
@@ -310,11 +370,11 @@ def _told_run(run: Run) -> str:
     )
 
 
-def _chart(counts: Sequence[int], marked: int | None) -> dict[str, Any]:
+def _chart(counts: Sequence[int], marked: frozenset[int]) -> dict[str, Any]:
     """Options of the histogram."""
     colours = ("#0b6aa8", "#ee7733")
     bars = [
-        {"value": n, "itemStyle": {"color": colours[at == marked]}} for at, n in enumerate(counts)
+        {"value": n, "itemStyle": {"color": colours[at in marked]}} for at, n in enumerate(counts)
     ]
     names = [f"{at / _BINS:.2f}" for at in range(_BINS)]
     return {

@@ -28,7 +28,6 @@ from masksearch_ray.web.site import Site
 __all__ = ["AugmentStep"]
 
 _PREVIEWED = 4
-_MOST = 2000
 
 
 class AugmentStep:
@@ -49,6 +48,7 @@ class AugmentStep:
         self.site = site
         self._wanted = chosen
         self._box = box
+        self._turn = 0
         text = (
             "Outside the object's box, pixels are replaced, so that nothing can be learnt from "
             "them: by noise, by themselves in random places, by a blur, or by their mean."
@@ -73,47 +73,50 @@ class AugmentStep:
 
     async def refresh(self) -> None:
         """Show the first images before and after."""
-        ids = list(self._wanted())
+        self._turn += 1
+        turn, ids, how, box = self._turn, list(self._wanted()), self.how, self._box()
         try:
-            shown = await asyncio.to_thread(self._previews, ids[:_PREVIEWED])
+            shown = await self.site.drawn(lambda: self._previews(ids[:_PREVIEWED], how, box))
+            first = f", the first {_PREVIEWED} shown" if len(ids) > _PREVIEWED else ""
+            told = f"{count(len(ids), 'image')}{first}"
         except MaskSearchError as error:
-            self._told.set_text(str(error))
-            self._shown.set_content("")
-            return
-        self._shown.set_content(shown)
-        first = f", the first {_PREVIEWED} shown" if len(ids) > _PREVIEWED else ""
-        self._told.set_text(f"{count(len(ids), 'image')}{first}")
+            shown, told = "", str(error)
+        if turn == self._turn:
+            self._shown.set_content(shown)
+            self._told.set_text(told)
 
     async def _export(self) -> None:
-        ids = list(self._wanted())[:_MOST]
+        ids, how, box = list(self._wanted()), self.how, self._box()
         stream = io.BytesIO()
         try:
-            await asyncio.to_thread(lambda: write_examples(self._examples(ids), stream))
+            await asyncio.to_thread(lambda: write_examples(self._examples(ids, how, box), stream))
         except MaskSearchError as error:
             self._told.set_text(str(error))
             return
         ui.download.content(stream.getvalue(), "augmented.zip", "application/zip")
 
-    def _previews(self, ids: Sequence[int]) -> str:
+    def _previews(self, ids: Sequence[int], how: Augmentation, box: str) -> str:
         parts = []
-        for row, before, after in self._pictures(ids):
+        for row, before, after in self._pictures(ids, how, box):
             title = f"mask {row['mask_id']}, label {row.get('label')}"
             shown = [("before", [_data(before)]), ("after", [_data(after)])]
             parts.append(panels(title, (before.shape[0], before.shape[1]), shown))
         return "".join(parts)
 
-    def _examples(self, ids: Sequence[int]) -> Iterator[Example]:
-        for row, _, after in self._pictures(ids):
+    def _examples(self, ids: Sequence[int], how: Augmentation, box: str) -> Iterator[Example]:
+        for row, _, after in self._pictures(ids, how, box):
             told = {name: row[name] for name in ("mask_id", "image_id") if name in row}
-            yield Example(after, row.get("label"), {**told, "method": self.how.method})
+            yield Example(after, row.get("label"), {**told, "method": how.method})
 
-    def _pictures(self, ids: Sequence[int]) -> Iterator[tuple[Row, Picture, Picture]]:
+    def _pictures(
+        self, ids: Sequence[int], how: Augmentation, column: str
+    ) -> Iterator[tuple[Row, Picture, Picture]]:
         rows, shapes = self.site.rows.rows(ids), self.site.collection.shapes(ids)
         for row, shape in zip(rows, shapes, strict=True):
             before = self.site.pictures.read(row)
-            box = row.get(self._box())
+            box = row.get(column)
             boxes = [] if box is None else scale_boxes([box], shape, before.shape[:2])
-            yield row, before, augment(before, boxes, self.how, row["mask_id"])
+            yield row, before, augment(before, boxes, how, row["mask_id"])
 
 
 def _data(picture: Picture) -> str:

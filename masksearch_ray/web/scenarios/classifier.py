@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nicegui import ui
@@ -20,7 +20,6 @@ from masksearch_ray.web.explore.results import Results
 from masksearch_ray.web.frame import frame
 from masksearch_ray.web.opening import demo_record
 from masksearch_ray.web.rows import literal
-from masksearch_ray.web.runs import Run
 from masksearch_ray.web.scenarios.augment import AugmentStep
 from masksearch_ray.web.scenarios.confusion import (
     Cell,
@@ -32,10 +31,13 @@ from masksearch_ray.web.scenarios.confusion import (
     prototypes,
     shares_sql,
 )
-from masksearch_ray.web.scenarios.parts import step
+from masksearch_ray.web.scenarios.parts import Asking, step, too_many
 from masksearch_ray.web.scenarios.retrain import RetrainStep
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
+
+if TYPE_CHECKING:
+    from masksearch_ray.demo.record import DemoRecord
 
 __all__ = ["add_classifier"]
 
@@ -68,7 +70,7 @@ class _Classifier:
         self.site = site
         self._made = Confusion((), np.zeros((0, 0), np.int64))
         self._prototypes: dict[Cell, Prototype] = {}
-        self._run: Run | None = None
+        self._asking, self._choosing = Asking(site), Asking(site)
         self._opened: str | None = None
         fields = site.catalog.fields
         boxes = [roi.name for roi in region_columns(site.catalog) if isinstance(roi, BoxColumn)]
@@ -87,9 +89,12 @@ class _Classifier:
             self._build_worst()
             self._augment = AugmentStep(site, self._chosen, lambda: str(self._box.value))
             record = demo_record(site.options)
-            self._retrain = None if record is None else RetrainStep(record, self._chosen_images)
+            self._retrain = None if record is None else self._build_retrain(record)
         self._detail = Detail(site, self._step)
-        ui.on("cell", lambda event: self._choose(event.args))
+        ui.on("cell", lambda event: self._clicked(event.args))
+
+    def _build_retrain(self, record: DemoRecord) -> RetrainStep:
+        return RetrainStep(record, self._chosen_images, lambda: self._augment.how)
 
     def _build_matrix(self, boxes: list[str]) -> None:
         text = (
@@ -142,34 +147,46 @@ class _Classifier:
         return Columns(box=str(self._box.value), low=low, high=high, where=where)
 
     async def _count(self, *_: Any) -> None:
-        columns = self._columns()
-        run = self._run = self.site.runs.start(shares_sql(columns))
-        counted = await self.site.runs.start(confusion_sql(columns)).wait()
+        turn, columns = self._asking.begin(), self._columns()
+        run = self._asking.start(shares_sql(columns))
+        counted = await self._asking.start(confusion_sql(columns)).wait()
         await run.wait()
-        if run is not self._run:
+        if not self._asking.is_now(turn):
             return
-        if run.table is None or counted.table is None:
-            self._told.set_text(str(run.error or counted.error or run.state))
+        if run.table is None or counted.table is None or counted.cut:
+            cut = too_many(counted) if counted.cut else ""
+            self._told.set_text(cut or str(run.error or counted.error or run.state))
+            self._matrix.set_content("")
             return
-        self._made = confusion(counted.table)
-        self._prototypes = await asyncio.to_thread(prototypes, run.table)
+        # Of a part of the masks, no mean is right.
+        found = {} if run.cut else await asyncio.to_thread(prototypes, run.table)
+        if not self._asking.is_now(turn):
+            return
+        self._made, self._prototypes = confusion(counted.table), found
+        self._tell(f" {too_many(run)}" if run.cut else "")
+        await self._choose(self._first())
+
+    def _tell(self, also: str) -> None:
         shown = _shown(self._made)
         left = len(self._made.classes) - len(shown)
         self._told.set_text(
             f"{count(self._made.right)} of {count(self._made.total)} right "
             f"({percent(self._made.right, self._made.total)})"
             + (f"; {count(left)} classes with fewer errors are not shown" if left else "")
+            + (f".{also}" if also else "")
         )
         self._matrix.set_content(self._drawn(shown))
-        await self._choose(self._first())
 
-    def _first(self) -> list[str] | None:
+    def _first(self) -> Cell | None:
         """The cell whose masks stray the most on average, errors or not."""
         means = {cell: one.mean for cell, one in self._prototypes.items() if one.mean is not None}
-        if not means:
+        if means:
+            return max(means, key=lambda cell: (means[cell], self._made.count(cell)))
+        classes, counts = self._made.classes, self._made.counts
+        if not counts.any():
             return None
-        label, prediction = max(means, key=lambda cell: (means[cell], self._made.count(cell)))
-        return [str(label), str(prediction)]
+        label, prediction = np.unravel_index(int(counts.argmax()), counts.shape)
+        return classes[label], classes[prediction]
 
     def _drawn(self, classes: Sequence[Any]) -> str:
         head = "".join(f"<th scope=col>{escape(str(one))}</th>" for one in classes)
@@ -183,37 +200,52 @@ class _Classifier:
         )
 
     def _drawn_cell(self, cell: Cell) -> str:
-        prototype = self._prototypes.get(cell)
-        if prototype is None:
-            return "<td></td>"
         n = self._made.count(cell)
-        url = self.site.heat_url(prototype.mask_id, _PICTURE, View())
-        names = escape(f"{cell[0]}\n{cell[1]}", quote=True)
+        if not n:
+            return "<td></td>"
+        one = self._prototypes.get(cell)
+        picture = ""
+        if one is not None:
+            url = escape(self.site.heat_url(one.mask_id, _PICTURE, View()))
+            picture = f"<img src='{url}' alt='' loading=lazy>"
+        # Places of the classes: names may hold anything, line breaks too.
+        names = "\n".join(str(self._made.classes.index(name)) for name in cell)
         right = " ms-right" if cell[0] == cell[1] else ""
-        stray = "" if prototype.mean is None else f", {100 * prototype.mean:.0f} % outside"
+        stray = "" if one is None or one.mean is None else f", {100 * one.mean:.0f} % outside"
         told = escape(f"{cell[0]} taken for {cell[1]}: {count(n, 'image')}{stray}", quote=True)
         return (
             f"<td><button type=button class='ms-cell{right}' data-emit=cell data-value='{names}' "
-            f"aria-label='{told}' title='{told}'><img src='{escape(url)}' alt='' loading=lazy>"
+            f"aria-label='{told}' title='{told}'>{picture}"
             f"<span>{count(n)}</span></button></td>"
         )
 
-    async def _choose(self, names: list[str] | None) -> None:
+    async def _clicked(self, places: list[str]) -> None:
+        """Show the cell of a label and a prediction, both by their places among the classes."""
+        classes = self._made.classes
+        at = [int(one) for one in places if one.isdecimal() and int(one) < len(classes)]
+        if len(at) == 2:
+            await self._choose((classes[at[0]], classes[at[1]]))
+
+    async def _choose(self, cell: Cell | None) -> None:
         """Show the worst masks of a cell."""
-        cells = [cell for cell in self._prototypes if names == [str(one) for one in cell]]
-        if not cells:
+        turn = self._choosing.begin()
+        if cell is None:
             return
         try:
-            query = self.site.collection.parse(to_sql(self._built(cells[0]), self.site.catalog))
+            query = self.site.collection.parse(to_sql(self._built(cell), self.site.catalog))
         except MaskSearchError as error:
             self._results.clear(str(error))
             return
-        run = await self.site.runs.start(query.text).wait()
+        run = await self._choosing.start(query.text).wait()
+        if not self._choosing.is_now(turn):
+            return
         if run.table is None:
             self._results.clear(str(run.error or run.state))
             return
         await self._results.show(run, Answer(run.table, query))
-        label, prediction = cells[0]
+        if not self._choosing.is_now(turn):
+            return
+        label, prediction = cell
         self._results.tell_also(f", {label} taken for {prediction}, the most stray first")
         await self._augment.refresh()
 

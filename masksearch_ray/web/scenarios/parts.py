@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 
 from nicegui import ui
 
-__all__ = ["Panel", "panels", "step"]
+from masksearch_ray.model.text import count
+from masksearch_ray.web.runs import Run
+from masksearch_ray.web.site import Site
+
+__all__ = ["MOST_COUNTED", "Asking", "Panel", "panels", "step", "too_many"]
+
+MOST_COUNTED = 5_000_000
+"""Rows of an answer of which a figure is made; they are a few numbers each."""
+
+_SETTLED = 0.3  # seconds without a change after which a question is asked
 
 Panel = tuple[str, Sequence[str]]
 """Caption, and pictures that lie over each other, the lowest first."""
@@ -24,6 +34,56 @@ def step(number: int, title: str, text: str) -> Iterator[ui.element]:
             ui.label(title).classes("text-base font-medium")
         ui.label(text).classes("ms-soft text-sm max-w-3xl")
         yield card
+
+
+def too_many(run: Run) -> str:
+    """What is told in the place of a figure of which rows are missing."""
+    return f"More than {count(run.rows, 'row')}: too many, so there is no figure of all."
+
+
+class Asking:
+    """What a page asks, where only the newest question counts.
+
+    Made while the page is built: what runs is cancelled when the page closes.
+
+    Parameters
+    ----------
+    site : Site
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._turn = 0
+        self._runs: list[Run] = []
+        ui.context.client.on_delete(self.stop)
+
+    def begin(self) -> int:
+        """Begin a question; what was asked before is cancelled, and its turn is over."""
+        self.stop()
+        self._turn += 1
+        return self._turn
+
+    def is_now(self, turn: int) -> bool:
+        """Whether no other question was begun since."""
+        return turn == self._turn
+
+    async def settle(self) -> int | None:
+        """Begin a question a moment later; None where another one was begun meanwhile."""
+        turn = self.begin()
+        await asyncio.sleep(_SETTLED)
+        return turn if self.is_now(turn) else None
+
+    def start(self, sql: str) -> Run:
+        """Start a query of the question."""
+        run = self._site.runs.start(sql, most=MOST_COUNTED)
+        self._runs.append(run)
+        return run
+
+    def stop(self) -> None:
+        """Cancel what runs."""
+        for run in self._runs:
+            run.cancel()
+        self._runs = []
 
 
 def panels(title: str, shape: tuple[int, int], shown: Sequence[Panel]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from masksearch_ray.demo.augment import Plan
     from masksearch_ray.demo.record import DemoRecord
     from masksearch_ray.demo.retrain import Judgement, Retrained
+    from masksearch_ray.render.augment import Augmentation
 
 __all__ = ["RetrainStep"]
+
+# One at a time, whoever asks: a training takes all the processors there are.
+_TRAINING = ThreadPoolExecutor(1, "training")
 
 _SCOPES = {
     "balanced": "these and as many of every other class",
@@ -48,25 +53,30 @@ class RetrainStep:
         How the demonstration was made.
     chosen : callable
         Gives the images of which augmented copies are added.
+    how : callable
+        Gives how their pixels outside the box are replaced.
     """
 
-    def __init__(self, record: DemoRecord, chosen: Callable[[], Sequence[int]]) -> None:
+    def __init__(
+        self,
+        record: DemoRecord,
+        chosen: Callable[[], Sequence[int]],
+        how: Callable[[], Augmentation],
+    ) -> None:
         self._record = record
         self._wanted = chosen
+        self._how = how
         self._stopped = threading.Event()
         self._done = 0.0
         text = (
             "The demonstration's second classifier learns again, from its images and augmented "
-            "copies. Both are judged on images that neither has learnt from."
+            "copies, changed as chosen in step 3. Both are judged on images that neither has "
+            "learnt from."
         )
         with step(4, "Train again, and compare", text):
             with ui.row().classes("items-center gap-3"):
                 self._scope = ui.select(_SCOPES, value="balanced", label="Copies of")
                 self._scope.props('dense outlined aria-label="Copies of which images"')
-                self._method = ui.select(
-                    ["randomise", "shuffle", "blur", "mean"], value="randomise", label="Outside"
-                )
-                self._method.props('dense outlined aria-label="What is done outside the box"')
                 self._copies = ui.number("copies", value=3, min=1, max=10, precision=0)
                 self._copies.props('dense outlined aria-label="Copies of each"').classes("w-20")
                 self._go = ui.button("Train again", icon="model_training", on_click=self._train)
@@ -79,27 +89,30 @@ class RetrainStep:
             self._told.props('aria-live="polite"')
             self._table = ui.html(sanitize=False).classes("w-full max-w-3xl").mark("retrained")
             self._tick = ui.timer(0.2, lambda: self._bar.set_value(self._done), active=False)
+        ui.context.client.on_delete(self._stopped.set)
 
     async def _train(self) -> None:
         from masksearch_ray.demo.augment import Plan
-        from masksearch_ray.render.augment import Augmentation
 
         self._stopped.clear()
         self._done = 0.0
         self._busy(True)
         try:
-            plan = Plan(
-                Augmentation(self._method.value), self._scope.value, int(self._copies.value or 0)
+            how = self._how()
+            plan = Plan(how, self._scope.value, int(self._copies.value or 0))
+            images = np.unique(np.array(await asyncio.to_thread(self._wanted)))
+            self._told.set_text("Trainings run one at a time; this one begins when it can.")
+            found = await asyncio.get_running_loop().run_in_executor(
+                _TRAINING, lambda: self._work(images, plan)
             )
-            images = await asyncio.to_thread(self._wanted)
-            found = await asyncio.to_thread(self._work, np.unique(np.array(images)), plan)
         except QueryCancelledError:
             self._told.set_text("Cancelled.")
         except MaskSearchError as error:
             self._told.set_text(str(error))
         else:
             self._told.set_text(
-                f"{count(found.added)} copies of {count(len(found.chosen), 'image')} were added."
+                f"{count(found.added)} copies of {count(len(found.chosen), 'image')} were added, "
+                f"changed by {how.method}."
             )
             self._table.set_content(_told_table(found))
         finally:
@@ -109,6 +122,7 @@ class RetrainStep:
         from masksearch_ray.demo.retrain import try_plan
 
         record = self._record
+        self._check()
         with interruptible(self._check):
             clean, _ = record.digits()
             _, model = record.models()
