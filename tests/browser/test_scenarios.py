@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from sklearn.metrics import average_precision_score
 
 import masksearch_ray as ms
-from tests.browser.conftest import Served, Shoot
+from tests.browser.conftest import Served, Shoot, end, serve
 from tests.browser.walk import Masks, all_masks, all_rows, choose, ids_of, shows
 
 
@@ -48,7 +48,7 @@ def test_classifier(
     )
     assert sorted(told) == sorted(f"{a},{b},{n}" for (a, b), n in counts.items())
 
-    page.locator(".ms-cell[data-value='3\n3']").click()
+    page.locator(".ms-cell[title^='3 taken for 3:']").click()
     threes = [i for i, row in of_model.items() if row["label"] == row["prediction"] == 3]
 
     def share(i: int) -> float:
@@ -105,7 +105,7 @@ def test_attacked(page: Page, served: Served, shoot: Shoot) -> None:
     page.get_by_role("button", name="fewest first").click()
     fewest = min(masks, key=lambda i: (spread[i], i))
     expect(first).to_contain_text(f"1. mask {fewest}: ")
-    choose(page, "Column that tells the truth", "not known")
+    choose(page, "Truth", "not known")
     expect(page.get_by_text("so the ranking is not judged")).to_be_visible()
 
 
@@ -129,3 +129,19 @@ def test_attention(
     page.get_by_text("Open in Explore").click()
     expect(page.locator("#results .ms-tile").first).to_be_visible()
     assert ids_of(page)[0] == last
+
+
+def test_figures_are_of_all_masks_whatever_the_limit_of_rows(
+    page: Page, collection: str, rows: dict[int, dict[str, object]]
+) -> None:
+    process, url = serve(collection, "--rows", "20")
+    try:
+        page.goto(f"{url}attention")
+        images = len({row["image_id"] for row in rows.values()})
+        expect(page.get_by_text(f"{images} images, mean ")).to_be_visible()
+        page.goto(f"{url}classifier")
+        of_model = [row for row in rows.values() if row["model_id"] == 2]
+        right = sum(row["label"] == row["prediction"] for row in of_model)
+        expect(page.get_by_text(f"{right} of {len(of_model)} right")).to_be_visible()
+    finally:
+        end(process)

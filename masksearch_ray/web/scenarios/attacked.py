@@ -96,7 +96,7 @@ class _Attacked:
                 value=ATTACKED if ATTACKED in self._truths else next(iter(self._truths), ""),
                 label="Truth",
             )
-            self._truth.props('dense outlined aria-label="Column that tells the truth"')
+            self._truth.props("dense outlined")
             self._truth.classes("w-full")
             self._truth.on_value_change(self._changed)
 
