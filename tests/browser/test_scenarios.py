@@ -117,14 +117,14 @@ def test_attention(
     for i in sorted(masks):
         pairs.setdefault(rows[i]["image_id"], []).append(masks[i] >= 0.5)
     ious = {image: (a & b).sum() / (a | b).sum() for image, (a, b) in pairs.items()}
-    first = min(ious, key=lambda image: (ious[image], image))  # type: ignore[type-var]
+    first = min(ious, key=lambda image: (ious[image], image))
     article = page.locator(".ms-rows article")
     expect(article.first).to_contain_text(f"image {first}: IoU")
     mean = np.mean(list(ious.values()))
     expect(page.get_by_text(f"{len(ious)} images, mean {mean:.3f}")).to_be_visible()
     shoot(page, "attention")
     page.get_by_role("button", name="most alike").click()
-    last = min(ious, key=lambda image: (-ious[image], image))  # type: ignore[type-var]
+    last = min(ious, key=lambda image: (-ious[image], image))
     expect(article.first).to_contain_text(f"image {last}: IoU")
     page.get_by_text("Open in Explore").click()
     expect(page.locator("#results .ms-tile").first).to_be_visible()
@@ -143,5 +143,6 @@ def test_figures_are_of_all_masks_whatever_the_limit_of_rows(
         of_model = [row for row in rows.values() if row["model_id"] == 2]
         right = sum(row["label"] == row["prediction"] for row in of_model)
         expect(page.get_by_text(f"{right} of {len(of_model)} right")).to_be_visible()
+        page.goto("about:blank")
     finally:
         end(process)
