@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI
+from nicegui import app as app_of_pages
 from nicegui import ui
 from starlette.staticfiles import StaticFiles
 
@@ -27,6 +30,7 @@ from masksearch_ray.web.site import Site
 
 __all__ = ["make_app", "make_token", "serve"]
 
+_THREADS = 32  # that make tiles and wait; queries have their own
 _RECONNECT = 10.0  # seconds that a page may be cut off before the server forgets it
 
 
@@ -49,6 +53,7 @@ def make_app(site: Site) -> FastAPI:
     add_classifier(site)
     add_attacked(site)
     add_attention(site)
+    app_of_pages.on_startup(_widen)
     # No storage secret: the page keeps nothing of a person but what the URL says.
     ui.run_with(
         app,
@@ -58,6 +63,12 @@ def make_app(site: Site) -> FastAPI:
     )
     app.add_middleware(Guard, token=site.options.token)
     return app
+
+
+async def _widen() -> None:
+    """Let tiles be made though some pages wait for what is read but once."""
+    threads = ThreadPoolExecutor(_THREADS, "page")
+    asyncio.get_running_loop().set_default_executor(threads)
 
 
 def serve(options: ServeOptions, ready: Callable[[str], None] = lambda url: None) -> None:

@@ -78,6 +78,7 @@ def test_training_again_helps_against_the_mark(page: Page, served: Served, shoot
     page.get_by_role("button", name="Train again").click()
     table = page.locator(".ms-table")
     expect(table).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("were added, changed by randomise.")).to_be_visible()
     told = {
         line.split("\t")[0]: [float(one.rstrip(" %")) for one in line.split("\t")[1:]]
         for line in table.inner_text().splitlines()[1:]
@@ -86,6 +87,9 @@ def test_training_again_helps_against_the_mark(page: Page, served: Served, shoot
     assert after < before / 2
     table.scroll_into_view_if_needed()
     shoot(page, "retrained")
+    page.get_by_role("button", name="blur", exact=True).click()
+    page.get_by_role("button", name="Train again").click()
+    expect(page.get_by_text("were added, changed by blur.")).to_be_visible(timeout=120_000)
 
 
 def test_attacked(page: Page, served: Served, shoot: Shoot) -> None:
