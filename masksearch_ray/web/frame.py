@@ -42,6 +42,14 @@ def frame(site: Site, path: str) -> Iterator[None]:
     """
     ui.add_head_html(_HEAD)
     dark = ui.dark_mode(None)
+
+    async def turn() -> None:
+        shown = dark.value
+        if shown is None:
+            # As the browser prefers it: only there is known what that is.
+            shown = await ui.run_javascript("document.body.classList.contains('body--dark')")
+        dark.value = not shown
+
     ui.colors(primary="#0b6aa8")
     title = next(name for where, name, _ in PAGES if where == path)
     ui.page_title(f"{title} · {site.name} · masksearch")
@@ -50,11 +58,15 @@ def frame(site: Site, path: str) -> Iterator[None]:
         for where, name, icon in PAGES:
             link = ui.button(name, icon=icon, on_click=lambda w=where: ui.navigate.to(w))
             link.props("flat color=white no-caps dense" + (" disable" if where == path else ""))
+            link.props["aria-label"] = name
+            link.classes("ms-page").tooltip(name)
             link.mark(f"page-{where}")
         ui.space()
         masks = count(len(site.collection), "mask")
-        ui.label(f"{site.name}: {masks}, version {site.collection.version}").classes("text-sm")
-        toggle = ui.button(icon="dark_mode", on_click=lambda: dark.toggle())
+        ui.label(f"{site.name}: {masks}, version {site.collection.version}").classes(
+            "text-sm ms-about"
+        )
+        toggle = ui.button(icon="dark_mode", on_click=turn)
         toggle.props('flat round dense color=white aria-label="Dark or light"')
     with ui.element("main").classes("w-full max-w-[1800px] mx-auto p-2"):
         yield

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from masksearch_ray.model.query import CountPixels, Expr, Query, children
+from masksearch_ray.model.query import Column, CountPixels, Expr, Key, Query, children
 from masksearch_ray.model.roi import Box, BoxColumn, BoxListColumn, Outside, Polygon, Roi
 from masksearch_ray.web.build import from_query
 from masksearch_ray.web.rows import Row
@@ -40,6 +40,7 @@ class Answer:
         built = from_query(query)
         self.pair = None if built is None else built.pair
         self.table = _sorted(table, order)
+        self._mask, self._image = _known(query, table.column_names)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -47,16 +48,15 @@ class Answer:
     @property
     def kind(self) -> Literal["masks", "images", "table"]:
         """What a row stands for: a mask, an image of which masks are compared, or neither."""
-        names = self.table.column_names
-        if "mask_id" in names:
+        if self._mask is not None:
             return "masks"
-        return "images" if "image_id" in names and self.query.group_by is not None else "table"
+        return "table" if self._image is None else "images"
 
     @property
     def key(self) -> str:
         """Column that says which mask or image it is."""
         first: str = self.table.column_names[0]
-        return {"masks": "mask_id", "images": "image_id"}.get(self.kind, first)
+        return self._mask or self._image or first
 
     @property
     def score(self) -> str | None:
@@ -64,7 +64,7 @@ class Answer:
         numbers = [
             name
             for name, column in zip(self.table.column_names, self.table.columns, strict=True)
-            if name not in ("mask_id", "image_id", "model_id", *_TEXT)
+            if name not in (self.key, "image_id", "model_id", *_TEXT)
             and (pa.types.is_floating(column.type) or pa.types.is_integer(column.type))
         ]
         return "score" if "score" in numbers else next(iter(numbers), None)
@@ -75,7 +75,7 @@ class Answer:
         return [
             name
             for name in self.table.column_names
-            if name not in ("mask_id", "image_id", *_TEXT, self.score)
+            if name not in (self.key, "image_id", *_TEXT, self.score)
         ]
 
     def page(self, view: View) -> list[Row]:
@@ -120,6 +120,21 @@ class Answer:
     def typed(self, key: str) -> Any:
         """A key as the answer has it."""
         return self.table.column(self.key)[self.keys.index(key)].as_py()
+
+
+def _known(query: Query, names: Sequence[str]) -> tuple[str | None, str | None]:
+    """Columns that hold ids of masks, or of images that are grouped by, whatever their names."""
+    mask = image = None
+    if query.explain is not None:
+        return None, None
+    for name, output in zip(names, query.outputs, strict=False):
+        expr, grouped = output.expr, False
+        if isinstance(expr, Key) and query.group_by:
+            expr, grouped = query.group_by[expr.index], True
+        if isinstance(expr, Column):
+            mask = mask or (name if expr.name == "mask_id" else None)
+            image = image or (name if expr.name == "image_id" and grouped else None)
+    return mask, None if mask is not None else image
 
 
 def told(value: object) -> str:

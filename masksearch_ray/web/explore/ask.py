@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.query import Query
@@ -15,6 +15,7 @@ from masksearch_ray.web.build import Built, from_query, to_sql, with_rest
 from masksearch_ray.web.explore.controls import Controls
 from masksearch_ray.web.explore.editor import SqlEditor
 from masksearch_ray.web.explore.region import RegionChoice
+from masksearch_ray.web.explore.tasks import Debounce, Latest
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.suggest import completions
 
@@ -46,14 +47,14 @@ class Ask:
     ) -> None:
         self.site = site
         self._on_run = on_run
-        self._counted = 0
+        self._counted = Latest()
+        self._later = Debounce(_PAUSE, self._due)
         self.controls = Controls(site, built, self._built, on_draw)
         with ui.element("section").classes("ms-card w-full").props('aria-label="SQL"'):
             self._sql = SqlEditor(
                 "", completions(site.catalog), on_run, lambda text: self._follow(self.understood())
             )
             self._note = ui.label().classes("text-xs ms-soft")
-        self._later = ui.timer(_PAUSE, self._due, active=False, once=False)
         self.set_built(built)
 
     @property
@@ -76,6 +77,10 @@ class Ask:
         self._sql.text = text
         self._follow(self.understood())
 
+    def stop(self) -> None:
+        """Forget a change for which the query was not run yet."""
+        self._later.stop()
+
     def understood(self) -> Query | None:
         """The query; None where the SQL is none, which is told."""
         try:
@@ -94,7 +99,7 @@ class Ask:
 
     def _built(self, built: Built) -> None:
         if self._write(built):
-            self._later.activate()
+            self._later.start()
 
     def _write(self, built: Built) -> bool:
         try:
@@ -123,21 +128,20 @@ class Ask:
         )
 
     async def _due(self) -> None:
-        """A control was changed a moment ago."""
-        self._later.deactivate()
-        await self.count()
+        """A control was changed a moment ago: count beside the query, which need not wait."""
+        background_tasks.create(self.count())
         await self._on_run()
 
     async def count(self) -> None:
         """Show how many rows the bounds decide, before any pixel is read."""
         built = self.built
-        self._counted += 1
-        mine = self._counted
-        if built is None or built.kind != "filter" or built.score == "iou":
-            self.controls.live("")
+        newest = self._counted.begin()
+        said = _said(built)
+        if built is None or said:
+            self.controls.live(said)
             return
         text = await asyncio.to_thread(self._count, built)
-        if mine == self._counted:
+        if newest():
             self.controls.live(text)
 
     def _count(self, built: Built) -> str:
@@ -150,3 +154,17 @@ class Ask:
             return f"{count(surely, 'mask')}: the index decides all of them"
         doubt = possibly - surely
         return f"{count(surely)} surely pass, {count(doubt)} in doubt until pixels are read"
+
+
+def _said(built: Built | None) -> str:
+    """What can be said without counting; nothing where counting says more."""
+    if built is None:
+        return ""
+    told = "see below how many masks the index decided."
+    if built.kind == "top":
+        what = "image" if built.score == "iou" else "mask"
+        first = f"The first {count(built.k, what)}" if built.k != 1 else f"The first {what}"
+        return f"{first} can be told from an answer only: {told}"
+    if built.score == "iou":
+        return f"Which images pass can be told from an answer only: {told}"
+    return ""

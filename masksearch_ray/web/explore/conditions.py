@@ -9,6 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from masksearch_ray.web.build import Condition, Offer
+from masksearch_ray.web.explore.tasks import named
 
 __all__ = ["Conditions"]
 
@@ -89,14 +90,14 @@ class Conditions:
             choose = ui.select(
                 {op: _TOLD.get(op, op) for op in operators}, value=condition.operator
             )
-            choose.props(f'dense outlined aria-label="{condition.column}: comparison"')
+            named(choose, f"{condition.column}: comparison").props("dense outlined")
             choose.on_value_change(
-                lambda event: self._change(at, self._with_operator(condition, event.value))
+                lambda event: self._change(at, self._with_operator(self._where[at], event.value))
             )
             with ui.element("div").classes("grow min-w-0"):
                 self._value(at, condition, offer)
             remove = ui.button(icon="close", on_click=lambda: self._change(at, None))
-            remove.props(f'flat round dense size=sm aria-label="Remove: {condition.column}"')
+            named(remove, f"Remove: {condition.column}").props("flat round dense size=sm")
 
     def _with_operator(self, condition: Condition, operator: Any) -> Condition:
         offer = self._offers.get(condition.column)
@@ -114,9 +115,11 @@ class Conditions:
         if operator in ("in", "not in"):
             known = list(dict.fromkeys([*(offer.values if offer else ()), *condition.values]))
             many = ui.select(known, value=list(condition.values), multiple=True)
-            many.props(f'dense outlined use-chips aria-label="{name}: values"').classes("w-full")
+            named(many, f"{name}: values").props("dense outlined use-chips").classes("w-full")
             many.on_value_change(
-                lambda event: self._change(at, replace(condition, values=tuple(event.value)))
+                lambda event: self._change(
+                    at, replace(self._where[at], values=tuple(event.value or ()))
+                )
             )
         elif operator == "between":
             with ui.row().classes("no-wrap gap-1"):
@@ -135,14 +138,15 @@ class Conditions:
         if value is not None:
             options.setdefault(value, str(value))
         choose = ui.select(options, value=value)
-        choose.props(f'dense outlined aria-label="{condition.column}: value"').classes("w-full")
+        named(choose, f"{condition.column}: value").props("dense outlined").classes("w-full")
 
         def chosen(event: Any) -> None:
+            now = self._where[at]
             if isinstance(event.value, str) and event.value in {_OTHER + o for o in offer.others}:
                 other = event.value.removeprefix(_OTHER)
-                self._change(at, replace(condition, values=(), other=other))
+                self._change(at, replace(now, values=(), other=other))
             else:
-                self._change(at, replace(condition, values=(event.value,), other=""))
+                self._change(at, replace(now, values=(event.value,), other=""))
 
         choose.on_value_change(chosen)
 
@@ -152,7 +156,7 @@ class Conditions:
         make: Any = ui.number if number else ui.input
         control = make(value=values[place])
         end = ("from", "to")[place] if condition.operator == "between" else "value"
-        control.props(f'dense outlined debounce=300 aria-label="{condition.column}: {end}"')
+        named(control, f"{condition.column}: {end}").props("dense outlined debounce=300")
         control.classes("w-full")
 
         def typed(event: Any) -> None:

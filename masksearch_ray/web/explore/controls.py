@@ -12,6 +12,7 @@ from masksearch_ray.web.build import Built, Pair, offers, pair_columns, region_c
 from masksearch_ray.web.build.state import COMPARISONS
 from masksearch_ray.web.explore.conditions import Conditions
 from masksearch_ray.web.explore.region import RegionChoice
+from masksearch_ray.web.explore.tasks import named
 from masksearch_ray.web.explore.values import ValueSlider
 from masksearch_ray.web.site import Site
 
@@ -136,7 +137,7 @@ class Controls:
                 (self._first, "First mask"),
                 (self._second, "Second mask"),
             ):
-                control.props(f'dense outlined aria-label="{name}"')
+                named(control, name).props("dense outlined")
                 control.on_value_change(lambda event, c=control: self._paired(c))
 
     def _build_choice(self) -> None:

@@ -14,6 +14,7 @@ from nicegui import ui
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.roi import Roi
 from masksearch_ray.web.explore.answer import Answer, marks_of, regions_of, told
+from masksearch_ray.web.explore.tasks import Latest, named
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
@@ -35,6 +36,13 @@ class Detail:
         Told -1 or 1, when the one before or after is wanted.
     on_closed : callable
         Called when the dialog was closed.
+    on_other : callable
+        Told the mask, when another of the same image was chosen and is shown.
+
+    Attributes
+    ----------
+    mask_id : int or None
+        What is shown.
     """
 
     def __init__(
@@ -42,9 +50,14 @@ class Detail:
         site: Site,
         on_step: Callable[[int], Any],
         on_closed: Callable[[], Any] = lambda: None,
+        on_other: Callable[[int], Any] = lambda mask_id: None,
     ) -> None:
         self.site = site
         self.mask_id: int | None = None
+        self._answer: Answer | None = None
+        self._shown = 0
+        self._latest, self._counts = Latest(), Latest()
+        self._on_other = on_other
         self._range = site.collection.domain
         self._regions: list[Roi] = []
         self._view = View()
@@ -57,7 +70,7 @@ class Detail:
                     ("chevron_right", "The one after", 1),
                 ):
                     button = ui.button(icon=icon, on_click=lambda step=step: on_step(step))
-                    button.props(f'flat round aria-label="{name}"')
+                    named(button, name).props("flat round")
                 close = ui.button(icon="close", on_click=self._dialog.close)
                 close.props('flat round aria-label="Close"')
             self._panels = ui.html(sanitize=False).classes("w-full")
@@ -82,7 +95,7 @@ class Detail:
         answer: Answer | None,
         view: View,
         values: tuple[float, float] | None = None,
-    ) -> None:
+    ) -> bool:
         """Show a mask.
 
         Parameters
@@ -93,15 +106,30 @@ class Detail:
         view : View
         values : (float, float), optional
             Range of values that is marked in the histogram and counted in boxes.
+
+        Returns
+        -------
+        bool
+            Whether it is shown; not if it cannot be read, or another was asked for meanwhile.
         """
-        self.mask_id, self._view = mask_id, view
-        self._range = values or self.site.collection.domain
-        self._regions = regions_of(answer.query) if answer is not None else []
+        newest = self._latest.begin()
         try:
             row, mask, beside = await asyncio.to_thread(self._read, mask_id)
         except MaskSearchError as error:
-            ui.notify(str(error), type="negative")
-            return
+            if newest():
+                ui.notify(str(error), type="negative")
+            return False
+        if not newest():
+            return False
+        self._counts.begin()
+        self.mask_id, self._view, self._answer = mask_id, view, answer
+        self._range = values or self.site.collection.domain
+        self._regions = regions_of(answer.query) if answer is not None else []
+        self._shown += 1
+        self._fill(row, mask, beside)
+        return True
+
+    def _fill(self, row: Row, mask: np.ndarray[Any, Any], beside: list[Row]) -> None:
         self._title.set_text(_title(row))
         self._drawn.set_text("Drag a box on a picture to count its pixels.")
         self._panels.set_content(self._pictures(row, mask.shape))
@@ -112,12 +140,14 @@ class Detail:
         self._keys.active = True
         height, width = mask.shape
         marks = marks_of(self._regions, row, self.site.box_columns)
-        for panel in ("detail-mask", "detail-overlay", "detail-image"):
+        panels = ["detail-mask"]
+        if self.site.image_url(row, _SIZE) is not None:
+            panels += ["detail-overlay", "detail-image"]
+        for panel in panels:
             what = {"width": width, "height": height, "mode": "box", "marks": marks}
-            ui.run_javascript(
-                f"setTimeout(() => masksearch.draw({json.dumps(panel)}, {json.dumps(what)}, "
-                f'"detail"), 60)'
-            )
+            what["at"] = self._shown
+            arguments = f"{json.dumps(panel)}, {json.dumps(what)}"
+            ui.run_javascript(f'masksearch.draw({arguments}, "detail")')
 
     def _read(self, mask_id: int) -> tuple[Row, np.ndarray[Any, Any], list[Row]]:
         row = self.site.rows.rows([mask_id])[0]
@@ -141,7 +171,8 @@ class Detail:
         style = f"aspect-ratio:{width}/{height}"
         figures = "".join(
             f'<figure><div class="ms-pic ms-bare ms-draw{crisp}" id="detail-{name}" tabindex="0" '
-            f'style="{style}" aria-label="{name}: drag to count pixels in a box">{inner}</div>'
+            f'data-at="{self._shown}" style="{style}" '
+            f'aria-label="{name}: drag to count pixels in a box">{inner}</div>'
             f"<figcaption>{name}</figcaption></figure>"
             for name, inner in layers.items()
         )
@@ -156,7 +187,7 @@ class Detail:
                 name = _title(row)
                 heat = self.site.heat_url(row["mask_id"], _SMALL, self._view)
                 with ui.element("button").classes("ms-card p-1") as button:
-                    button.props(f'type=button aria-label="{escape(name)}"')
+                    named(button, name).props("type=button")
                     if row["mask_id"] == self.mask_id:
                         button.classes("outline outline-2")
                     ui.html(f'<img src="{escape(heat)}" alt="" width="72">', sanitize=False)
@@ -164,7 +195,8 @@ class Detail:
                 button.on("click", lambda row=row: self._other(row["mask_id"]))
 
     async def _other(self, mask_id: int) -> None:
-        await self.show(mask_id, None, self._view, self._range)
+        if await self.show(mask_id, self._answer, self._view, self._range):
+            self._on_other(mask_id)
 
     def _key(self, event: Any, on_step: Callable[[int], Any]) -> Any:
         if not event.action.keydown or not self.open:
@@ -174,6 +206,8 @@ class Detail:
 
     def _closed(self, on_closed: Callable[[], Any]) -> None:
         self._keys.active = False
+        self._latest.begin()
+        self._counts.begin()
         self.mask_id = None
         on_closed()
 
@@ -187,7 +221,15 @@ class Detail:
             f"SELECT CP(mask, box({box}), ({low}, {high})) AS n, area(box({box})) AS a "
             f"FROM masks WHERE mask_id = {self.mask_id}"
         )
-        row = (await asyncio.to_thread(self._ask, sql))[0]
+        newest = self._counts.begin()
+        try:
+            row = (await asyncio.to_thread(self._ask, sql))[0]
+        except MaskSearchError as error:
+            if newest():
+                self._drawn.set_text(str(error))
+            return
+        if not newest():
+            return
         share = f", {100 * row['n'] / row['a']:.1f} % of {row['a']:,} pixels" if row["a"] else ""
         self._drawn.set_text(
             f"box({box}): {row['n']:,} pixels from {told(low)} to {told(high)}{share}"

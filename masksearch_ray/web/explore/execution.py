@@ -30,10 +30,19 @@ class Execution:
     Parameters
     ----------
     on_scan : callable
-        Called when the same query is to be run without the index.
+        Called when the same query is to be run without the index, to compare.
+    on_switch : callable
+        Called when it was switched whether queries use the index.
+    use_index : bool
+        What the switch is at first.
     """
 
-    def __init__(self, on_scan: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        on_scan: Callable[[], Any],
+        on_switch: Callable[[], Any] = lambda: None,
+        use_index: bool = True,
+    ) -> None:
         with ui.element("section").classes("ms-card w-full").props('aria-label="Execution"'):
             with ui.row().classes("items-center w-full gap-3"):
                 ui.label("Execution").classes("font-medium")
@@ -42,6 +51,10 @@ class Execution:
                 ui.space()
                 self._scan = ui.button("Run without index", icon="speed", on_click=on_scan)
                 self._scan.props("flat dense no-caps").mark("scan")
+            self._without = ui.switch("Without index", value=not use_index)
+            self._without.props("dense").mark("without-index")
+            self._without.tooltip("Queries read every pixel; the answer is the same.")
+            self._without.on_value_change(on_switch)
             self._facts = ui.html(sanitize=False).classes("w-full").mark("facts")
             self._compared = ui.html(sanitize=False).classes("w-full pt-2").mark("compared")
             self._compared.props('aria-live="polite"')
@@ -50,6 +63,11 @@ class Execution:
                 self._shards = ui.table(rows=[], columns=_SHARD_COLUMNS).classes("w-full pt-2")
                 self._shards.props("dense flat")
         self.clear()
+
+    @property
+    def use_index(self) -> bool:
+        """Whether queries are to use the index."""
+        return not self._without.value
 
     def clear(self) -> None:
         """Show that nothing has run."""

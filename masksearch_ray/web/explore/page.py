@@ -19,6 +19,7 @@ from masksearch_ray.web.explore.region import RegionChoice, RegionDialog
 from masksearch_ray.web.explore.results import Results
 from masksearch_ray.web.frame import frame
 from masksearch_ray.web.permalink import Link, Read, read_link, write_link
+from masksearch_ray.web.rows import Row
 from masksearch_ray.web.runs import Run
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.snippets import snippets
@@ -61,17 +62,19 @@ class Explore:
         self.site = site
         self._asked = asked
         self._run: Run | None = None
+        self._scanned: Run | None = None
         self._opened: str | None = None
         link = asked.link
         with ui.element("div").classes("ms-shell"):
             with ui.element("aside").classes("flex flex-col gap-3"):
                 self.ask = Ask(site, link.built, self.run, self._draw_region)
                 self._build_go()
-                self._execution = Execution(self.scan)
+                self._execution = Execution(self.scan, self.run, link.use_index)
             with ui.element("div").classes("ms-main"), ui.element("section").classes("ms-card"):
                 self.results = Results(site, "results", self.open_tile, lambda view: self._link())
-        self._detail = Detail(site, self.step, self._closed)
+        self._detail = Detail(site, self.step, self._closed, self._shown)
         self._regions = RegionDialog(site)
+        ui.context.client.on_delete(self.leave)
 
     def _build_go(self) -> None:
         with ui.row().classes("items-center gap-2 w-full"):
@@ -100,7 +103,7 @@ class Explore:
             self.ask.set_sql(link.sql)
         await self.run()
         if link.mask is not None:
-            await self.open_tile(str(link.mask))
+            await self.open_mask(link.mask)
         await asyncio.to_thread(lambda: (self.site.facts, self.site.histogram))
         self.ask.controls.fill()
         await self.ask.count()
@@ -109,11 +112,12 @@ class Explore:
 
     async def run(self) -> None:
         """Run what is asked; what ran before is cancelled."""
+        self.ask.stop()
         self.cancel()
         query = self.ask.understood()
         if query is None:
             return
-        run = self._run = self.site.runs.start(self.ask.text)
+        run = self._run = self.site.runs.start(self.ask.text, use_index=self._execution.use_index)
         self._link()
         self._set_busy(True)
         pause = _FIRST
@@ -131,14 +135,22 @@ class Explore:
 
     def cancel(self) -> None:
         """Stop what runs."""
-        if self._run is not None and not self._run.over:
-            self._run.cancel()
+        for run in (self._run, self._scanned):
+            if run is not None and not run.over:
+                run.cancel()
+
+    def leave(self) -> None:
+        """Stop what runs, for nobody looks at the page any more."""
+        self.ask.stop()
+        self.cancel()
+        self._run = self._scanned = None
 
     async def _ended(self, run: Run, query: Query) -> None:
         self._execution.show(run)
         if run.table is not None:
             answer = await asyncio.to_thread(Answer, run.table, query, self.results.view.order)
-            await self.results.show(run, answer)
+            if run is self._run:
+                await self.results.show(run, answer)
         elif run.state == "cancelled":
             self.results.clear("Cancelled.")
         else:
@@ -155,8 +167,11 @@ class Explore:
         if run is None or run.stats is None:
             return
         self._execution.comparing()
-        scanned = await self.site.runs.start(run.sql, use_index=False).wait()
+        self._set_busy(True)
+        scanned = self._scanned = self.site.runs.start(run.sql, use_index=False)
+        await scanned.wait()
         if run is self._run:
+            self._set_busy(False)
             self._execution.compare(run, scanned)
 
     # -- one mask -----------------------------------------------------------------------------
@@ -164,15 +179,36 @@ class Explore:
     async def open_tile(self, key: str) -> None:
         """Show a mask of the answer large; of an image, the first of its masks."""
         answer = self.results.answer
-        mask_id = int(key) if answer is None or answer.kind != "images" else None
-        if answer is not None and mask_id is None:
-            image = answer.typed(key)
+        if answer is None or answer.kind == "table" or key not in answer.keys:
+            return
+        if answer.kind == "masks":
+            await self.open_mask(int(key), key)
+            return
+        image = answer.typed(key)
+        found: list[Row] = []
+        if image is not None:
             members = await asyncio.to_thread(self.site.rows.members, [image])
-            mask_id = answer.members(members[image])[0]["mask_id"]
-        self._opened = key
+            found = answer.members(members[image])
+        if found:
+            await self.open_mask(found[0]["mask_id"], key)
+        else:
+            ui.notify("There is no mask to show.", type="warning")
+
+    async def open_mask(self, mask_id: int, key: str | None = None) -> None:
+        """Show any mask large; the key is that of its tile, if it is known."""
+        answer = self.results.answer
         values = None if answer is None else range_of(answer.query)
-        assert mask_id is not None
-        await self._detail.show(mask_id, answer, self.results.view, values)
+        if await self._detail.show(mask_id, answer, self.results.view, values):
+            self._opened = key
+            self._shown(mask_id)
+
+    def _shown(self, mask_id: int) -> None:
+        """Go on from here if it is in the answer, and else from where it was chosen."""
+        answer = self.results.answer
+        if answer is not None and answer.kind == "masks" and str(mask_id) in answer.keys:
+            self._opened = str(mask_id)
+        elif answer is not None and answer.kind == "images" and self._opened is None:
+            self._opened = str(self.site.rows.rows([mask_id])[0].get("image_id"))
         self._link()
 
     async def step(self, by: int) -> None:
@@ -216,6 +252,7 @@ class Explore:
             None if built is not None else self.ask.text,
             self.results.view,
             self._detail.mask_id,
+            self._execution.use_index,
         )
         return write_link(link, self.site.catalog)
 
@@ -227,6 +264,7 @@ class Explore:
                 self.site.collection.url,
                 runtime=options.get("runtime") or "local",
                 address=options.get("address"),
+                use_index=self._execution.use_index,
             )
             ui.clipboard.write(getattr(made, attribute))
             ui.notify("Copied.")

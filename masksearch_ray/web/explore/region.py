@@ -10,8 +10,10 @@ from typing import Any
 
 from nicegui import ui
 
+from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.roi import Box, BoxColumn, BoxListColumn, FullImage, Polygon, Roi
 from masksearch_ray.web.explore.answer import Mark
+from masksearch_ray.web.explore.tasks import Latest, named
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
@@ -50,7 +52,7 @@ class RegionChoice:
     on_draw : callable
         Called with the region as it is, when one is to be drawn; told what was drawn by `set`.
     on_change : callable
-        Told the region, and whether its outside is meant.
+        Told the region, and whether its outside is meant; a coroutine that it returns is awaited.
     """
 
     def __init__(
@@ -66,14 +68,14 @@ class RegionChoice:
         self._quiet = False
         with ui.row().classes("w-full items-center gap-1 no-wrap"):
             self._select = ui.select(self._options(), value="full_image", label=name)
-            self._select.props(f'dense outlined aria-label="{name}"').classes("grow min-w-0")
+            named(self._select, name).props("dense outlined").classes("grow min-w-0")
             self._select.mark(f"region {name}")
             self._select.on_value_change(self._chosen)
             draw = ui.button(icon="highlight_alt", on_click=lambda: on_draw(self))
-            draw.props(f'flat round dense aria-label="Draw: {name}"')
+            named(draw, f"Draw: {name}").props("flat round dense")
             draw.tooltip("Draw a box or a polygon on an example")
         self._outside = ui.checkbox("outside of it")
-        self._outside.props(f'dense aria-label="{name}: outside of it"')
+        named(self._outside, f"{name}: outside of it").props("dense")
         self._outside.on_value_change(lambda event: self._tell())
         self._outside.set_visibility(False)
 
@@ -91,10 +93,10 @@ class RegionChoice:
         self._outside.set_visibility(not isinstance(region, FullImage))
         self._quiet = False
 
-    def drawn(self, region: Roi) -> None:
-        """Take a region that was drawn."""
+    def drawn(self, region: Roi) -> Any:
+        """Take a region that was drawn; what `on_change` returns is returned, to be awaited."""
         self.set(region, bool(self._outside.value))
-        self._tell()
+        return self._tell()
 
     def _options(self) -> dict[str, str]:
         options = {"full_image": told_region(FullImage())}
@@ -111,16 +113,15 @@ class RegionChoice:
                 return _DRAWN
         return "full_image"
 
-    def _chosen(self, event: Any) -> None:
+    def _chosen(self, event: Any) -> Any:
         if self._quiet or event.value in (None, _DRAWN):
-            return
+            return None
         known = {self._key(roi): roi for roi in self._columns}
         self.set(known.get(event.value, FullImage()), bool(self._outside.value))
-        self._tell()
+        return self._tell()
 
-    def _tell(self) -> None:
-        if not self._quiet:
-            self._on_change(self.region, self.outside)
+    def _tell(self) -> Any:
+        return None if self._quiet else self._on_change(self.region, self.outside)
 
 
 class RegionDialog:
@@ -136,6 +137,8 @@ class RegionDialog:
         self._choice: RegionChoice | None = None
         self._drawn: Roi | None = None
         self._shape = (1, 1)
+        self._shown = 0
+        self._latest = Latest()
         with ui.dialog() as self._dialog, ui.card().classes("w-[560px] max-w-full"):
             ui.label("Draw a region").classes("text-lg font-medium")
             self._mode = ui.toggle({"box": "Box", "polygon": "Polygon"}, value="box")
@@ -152,15 +155,24 @@ class RegionDialog:
 
     async def show(self, choice: RegionChoice, mask_id: int, view: View) -> None:
         """Open on a mask; what is drawn goes to the choice."""
+        newest = self._latest.begin()
+        try:
+            row, shape = await asyncio.to_thread(self._read, mask_id)
+        except MaskSearchError as error:
+            ui.notify(str(error), type="negative")
+            return
+        if not newest():
+            return
         self._choice, self._drawn = choice, None
-        row, shape = await asyncio.to_thread(self._read, mask_id)
         self._shape = shape
+        self._shown += 1
         height, width = shape
         image = self.site.image_url(row, _SIZE)
         below = f'<img class="ms-image" src="{escape(image)}" alt="">' if image else ""
         heat = escape(self.site.heat_url(mask_id, _SIZE, view))
         self._picture.set_content(
             f'<div class="ms-pic ms-bare ms-draw" id="region" tabindex="0" '
+            f'data-at="{self._shown}" '
             f'aria-label="Example, {width} by {height} pixels: draw a region" '
             f'style="aspect-ratio:{width}/{height}">{below}'
             f'<img class="ms-heat" src="{heat}" alt=""></div>'
@@ -182,7 +194,8 @@ class RegionDialog:
             marks.append(("rect", [box.x0, box.y0, box.x1, box.y1], "ms-roi"))
         height, width = self._shape
         what = {"width": width, "height": height, "mode": self._mode.value, "marks": marks}
-        ui.run_javascript(f'setTimeout(() => masksearch.draw("region", {json.dumps(what)}), 60)')
+        what["at"] = self._shown
+        ui.run_javascript(f'masksearch.draw("region", {json.dumps(what)})')
 
     def _read(self, mask_id: int) -> tuple[Row, tuple[int, int]]:
         return self.site.rows.rows([mask_id])[0], self.site.collection.shapes([mask_id])[0]
@@ -197,7 +210,8 @@ class RegionDialog:
         self._told.set_text(told_region(self._drawn))
         self._take.set_enabled(bool(drawn["done"]))
 
-    def _taken(self) -> None:
-        if self._choice is not None and self._drawn is not None:
-            self._choice.drawn(self._drawn)
+    def _taken(self) -> Any:
         self._dialog.close()
+        if self._choice is None or self._drawn is None:
+            return None
+        return self._choice.drawn(self._drawn)

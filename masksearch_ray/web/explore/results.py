@@ -10,9 +10,11 @@ from typing import Any
 
 from nicegui import ui
 
+from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.text import count
 from masksearch_ray.render import COLOUR_MAPS
 from masksearch_ray.web.explore.answer import Answer
+from masksearch_ray.web.explore.tasks import Latest
 from masksearch_ray.web.explore.tiles import Tiles
 from masksearch_ray.web.runs import Run
 from masksearch_ray.web.site import Site
@@ -56,6 +58,7 @@ class Results:
         self.selected: list[str] = []
         self._name = name
         self._run: Run | None = None
+        self._latest = Latest()
         self._on_view = on_view
         ui.on(f"{name}-open", lambda event: on_open(event.args))
         ui.on(f"{name}-selected", lambda event: self._mark(event.args))
@@ -68,8 +71,12 @@ class Results:
         if self._run is not run:
             self.selected = []
         self._run, self.answer = run, answer
-        last = max(0, (len(answer) - 1) // self.view.size)
-        self.view = replace(self.view, page=min(self.view.page, last))
+        if run.over:
+            # Before that, more pages may come.
+            last = max(0, (len(answer) - 1) // self.view.size)
+            self.view = replace(self.view, page=min(self.view.page, last))
+        if self.view.order.removeprefix("-") not in answer.table.column_names:
+            self.view = replace(self.view, order="asked")
         self._tell()
         await self._draw()
 
@@ -79,6 +86,7 @@ class Results:
 
     def clear(self, text: str) -> None:
         """Show no answer but a sentence."""
+        self._latest.begin()
         self.answer, self._run = None, None
         self._head.set_text("")
         self._bar.set_visibility(False)
@@ -89,13 +97,22 @@ class Results:
 
     async def _draw(self) -> None:
         assert self.answer is not None
+        newest = self._latest.begin()
         pictures = self.answer.kind != "table" and len(self.answer) > 0
         self._empty.set_visibility(not len(self.answer))
         self._empty.set_text("No mask satisfies this. Lower the threshold, or widen the range.")
         self._table.set_visibility(not pictures and len(self.answer) > 0)
         made: list[dict[str, Any]] = []
         if pictures:
-            made = await asyncio.to_thread(Tiles(self.site, self.answer, self.view).make)
+            tiles = Tiles(self.site, self.answer, self.view)
+            try:
+                made = await asyncio.to_thread(tiles.make)
+            except MaskSearchError as error:
+                tiles.problem = str(error)
+            if not newest():
+                return
+            if tiles.problem is not None:
+                ui.notify(tiles.problem, type="warning")
         elif len(self.answer):
             self._fill_table()
         arguments = ", ".join(json.dumps(one) for one in (self._name, made, self.selected))
@@ -125,7 +142,7 @@ class Results:
             self._size.on_value_change(lambda event: self._change(size=event.value, page=0))
             self._pages = ui.pagination(1, 1, direction_links=True)
             self._pages.props(":max-pages=7 boundary-links aria-label=Pages")
-            self._pages.on_value_change(lambda event: self._change(page=event.value - 1))
+            self._pages.on_value_change(lambda event: self._change(page=(event.value or 1) - 1))
             self._build_look()
             self._build_marks()
         self._bar.set_visibility(False)
@@ -186,7 +203,7 @@ class Results:
             text += " so far"
         self._head.set_text(text)
         self._bar.set_visibility(total > 0)
-        pages = max(1, -(-total // self.view.size))
+        pages = max(1, -(-total // self.view.size), self.view.page + 1)
         self._pages.max = pages
         self._pages.set_visibility(pages > 1)
         self._pages.value = self.view.page + 1
@@ -200,6 +217,9 @@ class Results:
     # -- what people do -----------------------------------------------------------------------
 
     async def _change(self, **changes: Any) -> None:
+        if None in changes.values():
+            # A select tells None while its options change.
+            return
         view = replace(self.view, **changes)
         if view == self.view or self.answer is None or self._run is None:
             return

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from masksearch_ray.web.explore.answer import Answer, marks_of, regions_of
+from masksearch_ray.errors import MaskSearchError
+from masksearch_ray.web.explore.answer import Answer, marks_of, regions_of, told
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
@@ -24,6 +25,11 @@ class Tiles:
     site : Site
     answer : Answer
     view : View
+
+    Attributes
+    ----------
+    problem : str or None
+        What went wrong with pictures, though tiles could be made.
     """
 
     def __init__(self, site: Site, answer: Answer, view: View) -> None:
@@ -31,27 +37,50 @@ class Tiles:
         self._answer = answer
         self._view = view
         self._regions = regions_of(answer.query)
+        self.problem: str | None = None
 
     def make(self) -> list[dict[str, Any]]:
         """Tiles of the page that is looked at."""
         found = self._answer.page(self._view)
         if self._answer.kind == "masks":
-            rows = self._site.rows.rows([one["mask_id"] for one in found])
+            rows = self._site.rows.rows([one[self._answer.key] for one in found])
             shapes = self._site.collection.shapes([row["mask_id"] for row in rows])
-            # Those in sight are drawn together, before they are asked for one by one.
-            ids = [row["mask_id"] for row in rows[:_IN_SIGHT]]
-            self._site.pictures.heats(ids, self._site.look(_TILE, self._view))
+            self._warm_up([row["mask_id"] for row in rows[:_IN_SIGHT]])
             return [
                 self._tile(one, [row], shape)
                 for one, row, shape in zip(found, rows, shapes, strict=True)
             ]
-        images = self._site.rows.members([one["image_id"] for one in found])
-        members = [self._answer.members(images[one["image_id"]]) for one in found]
-        shapes = self._site.collection.shapes([rows[0]["mask_id"] for rows in members])
+        keys = [one[self._answer.key] for one in found]
+        images = self._site.rows.members([key for key in keys if key is not None])
+        members = [self._answer.members(images.get(key, ())) for key in keys]
+        firsts = [rows[0]["mask_id"] for rows in members if rows]
+        known = dict(zip(firsts, self._site.collection.shapes(firsts), strict=True))
         return [
-            self._tile(one, rows, shape)
-            for one, rows, shape in zip(found, members, shapes, strict=True)
+            self._tile(one, rows, known[rows[0]["mask_id"]]) if rows else self._bare(one)
+            for one, rows in zip(found, members, strict=True)
         ]
+
+    def _warm_up(self, ids: list[int]) -> None:
+        """Draw those in sight together, before they are asked for one by one."""
+        try:
+            self._site.pictures.heats(ids, self._site.look(_TILE, self._view))
+        except MaskSearchError as error:
+            # One that cannot be read must not hide the others.
+            self.problem = str(error)
+
+    def _bare(self, found: Row) -> dict[str, Any]:
+        """A tile of an image of which no mask is known, as of the masks that name no image."""
+        key = self._answer.key
+        return {
+            "id": str(found[key]),
+            "name": f"{key.removesuffix('_id')} {told(found[key])}",
+            "title": self._answer.title(found),
+            "lines": self._answer.lines(found, {}),
+            "shape": [1, 1],
+            "heat": None,
+            "image": None,
+            "marks": [],
+        }
 
     def _tile(self, found: Row, rows: Sequence[Row], shape: tuple[int, int]) -> dict[str, Any]:
         answer, first = self._answer, rows[0]

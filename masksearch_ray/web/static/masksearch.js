@@ -45,7 +45,7 @@
       image.addEventListener("error", () => image.remove(), { once: true });
       frame.append(image);
     }
-    frame.append(make("img", { class: "ms-heat", src: tile.heat, alt: "", loading: "lazy", decoding: "async" }));
+    if (tile.heat) frame.append(make("img", { class: "ms-heat", src: tile.heat, alt: "", loading: "lazy", decoding: "async" }));
     frame.append(drawing(width, height, tile.marks));
     return frame;
   }
@@ -143,6 +143,7 @@
   // -- drawing on a picture ---------------------------------------------------------------------
 
   const drawings = new Map();
+  const FRAMES = 600; // of the browser, until an element is given up that does not come
 
   function place(host, event, width, height) {
     const frame = host.getBoundingClientRect();
@@ -166,10 +167,15 @@
 
   // Let people draw a box or a polygon on the picture in the element with this id; what is drawn is
   // told, in pixels of the mask, as TELLER-drawn (while it changes at most every 80 ms, and at its end).
-  function draw(name, { width, height, mode, marks }, teller = name) {
+  // AT tells the element from one of the same id that it replaces; it is waited for while it is not there.
+  function draw(name, { width, height, mode, marks, at }, teller = name, tries = FRAMES) {
     const host = document.getElementById(name);
-    if (!host) return;
-    const state = { width, height, mode, points: [], from: null, told: 0 };
+    if (!host || host.dataset.at !== String(at)) {
+      const again = () => draw(name, { width, height, mode, marks, at }, teller, tries - 1);
+      if (tries > 0) requestAnimationFrame(again);
+      return;
+    }
+    const state = { width, height, mode, marks, points: [], from: null, told: 0 };
     const before = drawings.get(name);
     drawings.set(name, state);
     sketch(host, width, height, marks);
@@ -232,9 +238,12 @@
     host.addEventListener("keydown", (event) => {
       if (event.key === "Enter") close();
       else if (event.key === "Escape") {
-        now().points = [];
-        now().from = null;
-        sketch(host, now().width, now().height, marks);
+        const held = now();
+        // What was begun is given up, not the dialog around it.
+        if (held.points.length || held.from) event.stopPropagation();
+        held.points = [];
+        held.from = null;
+        sketch(host, held.width, held.height, held.marks);
       }
     });
   }
