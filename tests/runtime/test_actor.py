@@ -15,6 +15,7 @@ import pytest
 
 from masksearch_ray.errors import MaskSearchError, QueryCancelledError, QueryTimeoutError
 from masksearch_ray.execute.partials import Filter, Finished, Partial, RowsFound
+from masksearch_ray.runtime.ray import actor as actor_module
 from masksearch_ray.runtime.ray.actor import ShardActor
 from masksearch_ray.runtime.ray.errand import Errand, Lost, Reply, Shard, packed, shards_of
 from masksearch_ray.runtime.ray.running import Running
@@ -246,3 +247,49 @@ def test_sent_again_it_takes_the_place_of_the_first(errand: Errand) -> None:
     again.join(timeout=30)
     ((*_, last),) = [told for told in answers if isinstance(told, tuple)]
     assert isinstance(last, Finished)
+
+
+def test_a_call_in_which_nothing_is_found_soon_goes_on_as_a_stream(
+    errand: Errand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor_module, "_SOON", 0.0)
+    actor: Any = ShardActor()
+    assert actor.begin(packed([errand])) == ()
+    parts = [part for reply in actor.stream(errand.name) for _, part in reply]
+    assert isinstance(parts[-1], Finished)
+    assert any(isinstance(part, RowsFound) for part in parts)
+
+
+@pytest.mark.parametrize("how", ["stop", "release"])
+def test_what_was_stopped_before_it_was_put_aside_is_not_kept(
+    errand: Errand, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(actor_module, "_SOON", 0.0)
+    actor: Any = ShardActor()
+    put = actor._begun.put
+
+    def late(*held: Any) -> None:
+        getattr(actor, how)(errand.name if how == "stop" else "client")
+        put(*held)
+
+    monkeypatch.setattr(actor._begun, "put", late)
+    actor.begin(packed([errand]))
+    assert list(actor.stream(errand.name)) == []
+    assert not actor._running.busy()
+
+
+def test_what_was_begun_for_a_client_that_is_gone_is_not_kept(
+    errand: Errand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(actor_module, "_SOON", 0.0)
+    actor: Any = ShardActor()
+    actor._running = Running(lambda: now)
+    actor.begin(packed([errand]))
+    now = 100.0
+    actor._stop_abandoned()
+    assert actor._running.busy()
+    now = 200.0
+    actor._stop_abandoned()
+    assert list(actor.stream(errand.name)) == []
+    assert not actor._running.busy()

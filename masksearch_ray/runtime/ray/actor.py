@@ -96,19 +96,27 @@ class ShardActor:
 
         Shards that have not ended by then are gone on with when `stream` asks for the rest.
         """
-        some = unpacked(errands)
-        until = time.monotonic() + (0.0 if is_remote(some[0].shard.source.url) else _SOON)
-        replies, whole = self._replies(some, _PAUSE, until), Answers()
+        some, began = unpacked(errands), time.monotonic()
+        # What comes from afar takes longer than a stream: its first rows are handed out at once.
+        remote, soon = is_remote(some[0].shard.source.url), began + _SOON
+        replies, whole = self._replies(some, _PAUSE, soon), Answers()
         for reply in replies:
             if isinstance(reply, MaskSearchError):
                 return reply
             whole += reply
             if len(ended_in(whole)) == len(some):
                 break
-            if whole and time.monotonic() > until:
-                self._begun.put(some[0], replies)
+            # Also where nothing was found: whoever waits here keeps others from their calls.
+            if (remote and whole) or time.monotonic() >= soon:
+                self._leave(some[0], replies)
                 break
         return together(some[0].task, whole)
+
+    def _leave(self, errand: Errand, replies: Generator[Reply, None, None]) -> None:
+        """Keep the rest of an answer, unless it was stopped before it was there to be dropped."""
+        self._begun.put(errand, replies)
+        if not self._running.wanted(errand):
+            self._begun.drop(lambda held: held is errand)
 
     @ray.method(
         num_returns="streaming",
@@ -238,10 +246,15 @@ class ShardActor:
             self._changed.clear()
             measure_worker(self._report())
 
+    def _stop_abandoned(self) -> None:
+        silent = self._running.stop_abandoned()
+        if silent:
+            self._begun.drop(lambda errand: errand.client in silent)
+
     def _wait_for_the_end(self) -> None:
         while True:
             time.sleep(_LOOK)
-            self._running.stop_abandoned()
+            self._stop_abandoned()
             if self._keep_alive is not None and self._running.idle > self._keep_alive:
                 end_actor()
                 return

@@ -105,6 +105,11 @@ class Running:
         for stage in self._of(lambda one: one.errand.name == name):
             stage.control.cancel()
 
+    def wanted(self, errand: Errand) -> bool:
+        """Whether an errand at which work began was neither stopped nor left by its client."""
+        with self._lock:
+            return errand.name not in self._stopped and errand.client in self._heard
+
     def stop_client(self, client: str) -> None:
         """Stop all that runs for a client."""
         for stage in self._of(lambda one: one.errand.client == client):
@@ -112,13 +117,14 @@ class Running:
         with self._lock:
             self._heard.pop(client, None)
 
-    def stop_abandoned(self) -> None:
-        """Stop what runs for clients that were not heard of for long."""
+    def stop_abandoned(self) -> set[str]:
+        """Stop what runs for clients that were not heard of for long; gives who they are."""
         now = self._clock()
         with self._lock:
             silent = {client for client, when in self._heard.items() if now - when > _LEASE}
         for client in silent:
             self.stop_client(client)
+        return silent
 
     def busy(self) -> set[str]:
         """Keys of the shards at work."""
