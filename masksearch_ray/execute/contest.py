@@ -192,7 +192,8 @@ class Contest:
             if patient:
                 return doubtful[:0], None
             due = _count(early, self._horizon())
-            least = max(least, min(due, max(_LEAST, done // _SHARE)))
+            # One at least: each turn settles some of those in doubt, or waits, and so it ends.
+            least = max(1, least, min(due, max(_LEAST, done // _SHARE)))
         chosen, last = self._chosen(doubtful, early, least)
         # Who comes again has its tiles read again: not where most of them will.
         return chosen, None if self.late(done) else last

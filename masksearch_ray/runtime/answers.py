@@ -94,6 +94,8 @@ class Answers:
             places.append(segment.places(batch.block, batch.rows, batch.tiles))
             view = places[-1].view
             alike.setdefault((view.shape.dtype, view.grid.tile), []).append(at)
+        if wanted.joined and len(alike) > 1:
+            raise ValueError(f"tiles of {len(alike)} kinds cannot be one array")
         found: list[Any] = [None] * len(places)
         for some in alike.values():
             pixels = gather([places[at] for at in some], self._reader.kept_tiles, run)

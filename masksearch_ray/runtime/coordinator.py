@@ -159,12 +159,17 @@ class Coordinator:
             self.control.check()  # what has come already is not handed out either
             if isinstance(partial, Finished):
                 self._working.discard(shard)
-                # A worker that was given up may be at work still.
-                if ends_query(stages[shard]) and not partial.stats.restarts:
-                    self._knowing.discard(shard)
                 self.stats.setdefault(shard, []).append(partial.stats)
+                if ends_query(stages[shard]):
+                    self._ended({shard})
             else:
                 yield shard, partial
+
+    def _ended(self, shards: set[int]) -> None:
+        """Take in that shards hold nothing of the query any more."""
+        # A worker that was given up may be at work still.
+        restarted = {s for s in shards if any(one.restarts for one in self.stats.get(s, ()))}
+        self._knowing -= shards - restarted
 
     def _top(self, k: int) -> Iterator[RowsFound]:
         # To find members took a round trip already: the rows come along with their places.
@@ -177,7 +182,7 @@ class Coordinator:
             else:
                 race.offered(shard, partial)
         if fetch:
-            self._knowing &= race.open
+            self._ended(self._knowing - race.open)
         race.start()
         herald, top = Herald(self.pool.shards), Top(k, self.control.threshold, fetch)
         for shard, partial in self._send(dict.fromkeys(race.open, top)):

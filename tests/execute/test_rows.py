@@ -15,7 +15,7 @@ from masksearch_ray.execute import portions
 from masksearch_ray.execute.rows import MASK_ID, Rows
 from masksearch_ray.execute.search import settle, settle_values
 from masksearch_ray.model.query import Call, CountPixels, Expr, Literal
-from masksearch_ray.model.shard import ReadTiles, SegmentView
+from masksearch_ray.model.shard import ReadTiles, SegmentView, TileBatch
 from masksearch_ray.model.values import Domain
 from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.worker import Worker
@@ -167,3 +167,16 @@ def test_rows_of_no_segments(col: ms.Collection, shard: Shard) -> None:
     shard.run(rows.load([MASK_ID, term]))
     assert rows.n == 0 and len(rows.evaluate(more_than(term, 3))) == 0
     assert [len(part) for part in rows.places()] == [0, 0]
+
+
+def test_tiles_of_several_kinds_are_not_joined() -> None:
+    col = ms.create("memory://rows-of-two-kinds")
+    col.append(MASKS[:1])
+    col.append(MASKS[:1].astype("float32") / 255)
+    shard = Shard(CollectionReader(col._storage, col._manifest))
+    none = np.zeros(1, np.int64)
+    batches = tuple(TileBatch(segment, 0, none, none) for segment in (0, 1))
+    answers = shard.worker.answers
+    assert len(answers.of(ReadTiles(batches), QueryControl())) == 2
+    with pytest.raises(ValueError, match="2 kinds"):
+        answers.of(ReadTiles(batches, joined=True), QueryControl())
