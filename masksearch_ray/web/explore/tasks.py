@@ -37,18 +37,21 @@ class Debounce:
     ----------
     seconds : float
     due : callable
-        Called without arguments, and awaited apart: no later change stops it.
+        Called without arguments in the page's own context, and awaited apart: no later change
+        stops it.
     """
 
     def __init__(self, seconds: float, due: Callable[[], Awaitable[Any]]) -> None:
         self._seconds = seconds
         self._due = due
+        # Not asked for later: the control that tells of a change may be gone by then.
+        self._client = ui.context.client
         self._waiting: asyncio.Task[Any] | None = None
 
     def start(self) -> None:
-        """Tell of a change; call it where elements may be made."""
+        """Tell of a change."""
         self.stop()
-        self._waiting = background_tasks.create(self._wait(ui.context.client))
+        self._waiting = background_tasks.create(self._wait())
 
     def stop(self) -> None:
         """Forget a change that is not due yet."""
@@ -56,9 +59,9 @@ class Debounce:
             self._waiting.cancel()
             self._waiting = None
 
-    async def _wait(self, client: Any) -> None:
+    async def _wait(self) -> None:
         await asyncio.sleep(self._seconds)
-        background_tasks.create(self._due(), context=client)
+        background_tasks.create(self._due(), context=self._client)
 
 
 def named(element: Any, name: str) -> Any:
