@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
@@ -17,6 +18,7 @@ from playwright.sync_api import Page, expect
 import masksearch_ray as ms
 from tests.browser.conftest import Served, Shoot
 from tests.browser.walk import (
+    Mask,
     Masks,
     all_masks,
     all_rows,
@@ -36,11 +38,11 @@ def masks(opened: ms.Collection) -> Masks:
 
 
 @pytest.fixture(scope="module")
-def rows(opened: ms.Collection) -> dict[int, dict[str, object]]:
+def rows(opened: ms.Collection) -> dict[int, dict[str, Any]]:
     return all_rows(opened)
 
 
-def bright(low: float, high: float = 2.0) -> object:
+def bright(low: float, high: float = 2.0) -> Callable[[int, Mask], float]:
     return lambda _, mask: int(((mask >= low) & (mask < high)).sum())
 
 
@@ -74,13 +76,13 @@ def test_order_and_k(page: Page, served: Served, masks: Masks) -> None:
 
 
 def test_region_of_a_column_and_its_outside(
-    page: Page, served: Served, masks: Masks, rows: dict[int, dict[str, object]]
+    page: Page, served: Served, masks: Masks, rows: dict[int, dict[str, Any]]
 ) -> None:
     visit(page, served.url)
     choose(page, "Region", "digit_box (each mask's own box)")
 
-    def inside(mask_id: int, mask: np.ndarray) -> int:
-        x0, y0, x1, y1 = rows[mask_id]["digit_box"]  # type: ignore[misc]
+    def inside(mask_id: int, mask: Mask) -> int:
+        x0, y0, x1, y1 = rows[mask_id]["digit_box"]
         return int((mask[y0:y1, x0:x1] >= 0.8).sum())
 
     shows(page, first_by(masks, inside, 25))
@@ -98,7 +100,7 @@ def test_share_and_ratio(page: Page, served: Served, masks: Masks) -> None:
     choose(page, "Score", "ratio of two counts")
     page.get_by_label("Second values, from").fill("0.4")
 
-    def ratio(_: int, mask: np.ndarray) -> float:
+    def ratio(_: int, mask: Mask) -> float:
         below = int((mask >= 0.4).sum())
         return int((mask >= 0.8).sum()) / below if below else -1.0
 
@@ -141,7 +143,7 @@ def test_drawn_polygon(page: Page, served: Served, opened: ms.Collection) -> Non
 
 
 def test_metadata_filters(
-    page: Page, served: Served, masks: Masks, rows: dict[int, dict[str, object]]
+    page: Page, served: Served, masks: Masks, rows: dict[int, dict[str, Any]]
 ) -> None:
     visit(page, served.url)
     choose(page, "Add a filter on …", "label")
@@ -158,12 +160,14 @@ def test_metadata_filters(
     shows(page, first_by(masks, bright(0.8), 25))
 
 
-def test_iou_of_two_models(page: Page, served: Served, masks: Masks, rows: dict) -> None:  # type: ignore[type-arg]
+def test_iou_of_two_models(
+    page: Page, served: Served, masks: Masks, rows: dict[int, dict[str, Any]]
+) -> None:
     visit(page, served.url)
     choose(page, "Score", "IoU of two masks of an image")
     choose(page, "Highest or lowest", "lowest")
     page.get_by_label("Values, from", exact=True).fill("0.5")
-    pairs: dict[int, list[np.ndarray]] = {}
+    pairs: dict[int, list[Mask]] = {}
     for i in sorted(masks):
         pairs.setdefault(rows[i]["image_id"], []).append(masks[i] >= 0.5)
     ious = {image: float((a & b).sum() / (a | b).sum()) for image, (a, b) in pairs.items()}
