@@ -60,6 +60,7 @@ def test_classifier(
     page.locator("#worst .ms-tile input").nth(1).click()
     page.get_by_role("button", name="blur", exact=True).click()
     expect(page.locator(".ms-previews article")).to_have_count(1)
+    page.evaluate("scrollTo(0, 0)")
     shoot(page, "classifier")
     with page.expect_download() as coming:
         page.get_by_role("button", name="Export images and labels").click()

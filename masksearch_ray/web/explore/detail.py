@@ -255,9 +255,16 @@ def _short(row: Row) -> str:
     return ", ".join(told) or f"mask {row['mask_id']}"
 
 
+def _shown(name: str, value: object) -> str:
+    """A value of the metadata; of a path the last name, as folders are the server's own."""
+    text = str(value)
+    return text.rpartition("/")[2] if name.endswith("_path") else text
+
+
 def _facts(row: Row) -> str:
     rows = "".join(
-        f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in row.items()
+        f"<dt>{escape(name)}</dt><dd>{escape(_shown(name, value))}</dd>"
+        for name, value in row.items()
     )
     return f"<dl class='ms-facts m-0' aria-label='Metadata'>{rows}</dl>"
 
