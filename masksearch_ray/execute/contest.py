@@ -182,6 +182,8 @@ class Contest:
             Ascending; none where others are to go first.
         """
         doubtful = np.flatnonzero(self.doubt)
+        if not len(doubtful):
+            return doubtful, None
         early = self.early.take(doubtful)
         horizon = self._horizon() if horizon is None else horizon
         due = _count(early, horizon)
