@@ -24,6 +24,8 @@ def must_verify(lower: Numbers, upper: Numbers, exact: Numbers, k: int, descendi
     k : int
     descending : bool
     """
+    if not len(lower):
+        return 0
     n = len(exact)
     if descending:
         lower, upper, exact = -upper, -lower, -exact
