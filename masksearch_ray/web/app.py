@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
@@ -31,6 +32,7 @@ from masksearch_ray.web.site import Site
 __all__ = ["make_app", "make_token", "serve"]
 
 _THREADS = 32  # that make tiles and wait; queries have their own
+_TICK = 0.02
 _RECONNECT = 10.0  # seconds that a page may be cut off before the server forgets it
 
 
@@ -95,12 +97,23 @@ def serve(options: ServeOptions, ready: Callable[[str], None] = lambda url: None
             ws="websockets-sansio",
             server_header=False,
         )
-        # What the first visitor would wait for: code that is compiled, columns' values.
-        threading.Thread(target=site.warm_up, daemon=True).start()
+        server = uvicorn.Server(config)
+        threading.Thread(target=_warm_up, args=(site, server), daemon=True).start()
         ready(_url(options, listening.getsockname()[1]))
-        uvicorn.Server(config).run([listening])
+        server.run([listening])
     finally:
         site.close()
+
+
+def _warm_up(site: Site, server: uvicorn.Server) -> None:
+    """Read what the first visitor would wait for: code that is compiled, columns' values.
+
+    Only once the server has started: NiceGUI looks at all objects of the process then, and Python
+    fails where another thread is in the middle of making a tuple.
+    """
+    while not server.started and not server.should_exit:
+        time.sleep(_TICK)
+    site.warm_up()
 
 
 def _listen(host: str, port: int) -> socket.socket:
