@@ -13,7 +13,7 @@ import numpy as np
 
 from masksearch_ray.bench.alternatives import NumpyMasks
 from masksearch_ray.bench.cost_model import Constants
-from masksearch_ray.bench.simulate import SimulatedRun
+from masksearch_ray.bench.simulate import TOP, SimulatedRun
 from masksearch_ray.bench.workload import Workload, make_workload
 from masksearch_ray.collection.manifest import Manifest
 from masksearch_ray.collection.manifest_json import decode_manifest, encode_manifest
@@ -167,7 +167,7 @@ def with_scale(
 ) -> Constants:
     """Fill in what manifests and shards cost, from the largest of each."""
     large = max(manifests, key=lambda m: m.segments)
-    ranked = [run for run in runs if run.round_trips > 2 and run.fan == 1]
+    ranked = [run for run in runs if run.question == TOP and run.fan == 1]
     shard = max(ranked, key=lambda r: r.shards).busy_a_shard if ranked else 0.0
     return replace(
         known,

@@ -20,10 +20,22 @@ from masksearch_ray.runtime.control import QueryControl
 from masksearch_ray.runtime.coordinator import Coordinator
 from masksearch_ray.sql import parse
 
-__all__ = ["QUESTIONS", "Question", "SimulateOptions", "SimulatedRun", "saturation", "simulate"]
+__all__ = [
+    "QUESTIONS",
+    "TOP",
+    "Question",
+    "SimulateOptions",
+    "SimulatedRun",
+    "saturation",
+    "simulate",
+]
 
 Index = NDArray[np.int64]
 _K = 25
+
+TOP = f"top {_K}"
+"""The question of which coordinator and shards talk the most."""
+
 _COUNT = "CP(mask, full_image, (0.6, 1.0))"
 _SCHEMA = pa.schema([("mask_id", pa.int64()), ("image_id", pa.int64()), ("label", pa.string())])
 _FIELDS = {"mask_id": "int", "image_id": "int", "label": "string"}
@@ -109,7 +121,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("filter, 10 rows a shard", 1024, _filter_sql, 10, _filtered),
     Question("filter, 1 % of rows", 4096, _filter_sql, 41, _filtered),
     Question(
-        f"top {_K}",
+        TOP,
         512,
         lambda rows, found: (
             f"SELECT mask_id, {_COUNT} AS pixels FROM masks ORDER BY {_COUNT} DESC LIMIT {_K}"
