@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch_ray.collection.kept import KeptTiles
-from masksearch_ray.collection.pixels import PixelSource
+from masksearch_ray.collection.pixels import PixelSource, StoredPixels
 from masksearch_ray.errors import DamagedError
 from masksearch_ray.index.tilecodec import decode_tiles
 from masksearch_ray.model.shard import BlockView
@@ -52,8 +52,14 @@ class TilePlaces:
         """Read some of the tiles."""
         return self.source.tiles(self.view.block, self.rows[some], self.tiles[some])
 
+    @property
+    def stored(self) -> bool:
+        """Whether tiles are stored; else their source makes them of whole masks, which it keeps."""
+        return isinstance(self.source, StoredPixels)
+
     def frames(self, some: Index) -> list[bytes]:
-        """Read some of the tiles as they are stored."""
+        """Read some of the stored tiles, as they are."""
+        assert isinstance(self.source, StoredPixels)
         return self.source.frames(self.view.block, self.rows[some], self.tiles[some])
 
 
@@ -92,12 +98,12 @@ def gather(
     cuts = np.searchsorted(missing, starts)
     some = [missing[a:b] - s for a, b, s in zip(cuts, cuts[1:], starts, strict=False)]
     read = [(p, which) for p, which in zip(wanted, some, strict=True) if len(which)]
-    if len(read) == 1 or any(places.source.keeps for places, _ in read):
+    if len(read) == 1 or not all(places.stored for places, _ in read):
         found = run([partial(places.read, which) for places, which in read])
     else:
         found = _decode_together(read, run)
     fresh = found[0] if len(found) == 1 else np.concatenate(found)
-    stays = np.repeat([not places.source.keeps for places, _ in read], [len(w) for _, w in read])
+    stays = np.repeat([places.stored for places, _ in read], [len(w) for _, w in read])
     if stays.all():
         kept.put(every[missing], fresh)
     elif stays.any():

@@ -61,15 +61,7 @@ class PixelContext:
 
 
 class PixelSource(Protocol):
-    """Gives pixels; may be used by several threads.
-
-    Attributes
-    ----------
-    keeps : bool
-        Whether it keeps by itself what it read.
-    """
-
-    keeps: bool
+    """Gives pixels; may be used by several threads."""
 
     def tiles(self, block: int, rows: Positions, tiles: Positions) -> npt.NDArray[Any]:
         """Pixels of tiles.
@@ -94,10 +86,6 @@ class PixelSource(Protocol):
         """
         ...
 
-    def frames(self, block: int, rows: Positions, tiles: Positions) -> list[bytes]:
-        """Tiles as they are stored, to be decoded; only where it does not keep what it read."""
-        ...
-
     def masks(self, block: int, rows: Positions) -> list[npt.NDArray[Any]]:
         """Whole masks ``(H, W)`` at positions of a block."""
         ...
@@ -118,8 +106,6 @@ class StoredPixels:
     ----------
     context : PixelContext
     """
-
-    keeps = False
 
     def __init__(self, context: PixelContext) -> None:
         self._fetcher = context.fetcher

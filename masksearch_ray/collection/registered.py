@@ -87,8 +87,6 @@ class RegisteredPixels:
         Says which values the collection takes.
     """
 
-    keeps = True
-
     def __init__(self, context: PixelContext, manifest: Manifest) -> None:
         self._context = context
         self._manifest = manifest
@@ -108,10 +106,6 @@ class RegisteredPixels:
                 found[place, : y1 - y0, : x1 - x0] = mask[y0:y1, x0:x1]
         self._counter.add(tiles=len(rows))
         return found
-
-    def frames(self, block: int, rows: Positions, tiles: Positions) -> list[bytes]:
-        """Refuse: tiles are stored nowhere."""
-        raise NotImplementedError
 
     def masks(self, block: int, rows: Positions) -> list[Mask]:
         """Whole masks at positions of a block."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from masksearch_ray.collection.recent import Recent
 from masksearch_ray.errors import DataError, MaskSearchError
 from masksearch_ray.render import (
     RGB,
@@ -25,7 +26,6 @@ from masksearch_ray.render import (
 )
 from masksearch_ray.session import Collection
 from masksearch_ray.storage import open_storage
-from masksearch_ray.web.kept import Kept
 from masksearch_ray.web.rows import Row, RowBook
 
 __all__ = ["Look", "Pictures"]
@@ -91,8 +91,8 @@ class Pictures:
         self._rows = rows
         self._folder = folder
         self._options = options
-        self._drawn = Kept[bytes](budget, len)
-        self._values = Kept[Values](_MASK_BYTES, lambda values: int(values.nbytes))
+        self._drawn = Recent[bytes](budget)
+        self._values = Recent[Values](_MASK_BYTES)
 
     def heat(self, mask_id: int, look: Look) -> bytes:
         """The heat map of a mask, clear where it is low: a PNG file."""
@@ -109,7 +109,7 @@ class Pictures:
                 picture = heat_layer(
                     values, domain or self._collection.domain, look.colours, look.side
                 )
-                self._drawn.put(keys[at], picture)
+                self._drawn.put(keys[at], picture, len(picture))
                 found[at] = picture
         return [picture for picture in found if picture is not None]
 
@@ -138,7 +138,7 @@ class Pictures:
         if picture is None:
             one, other = self.values([first, second])
             picture = pair_layer(one, other, threshold, side, show)
-            self._drawn.put(key, picture)
+            self._drawn.put(key, picture, len(picture))
         return picture
 
     def image(self, mask_id: int, size: int, column: str = "image_path") -> bytes:
@@ -155,7 +155,7 @@ class Pictures:
         if picture is None:
             row = self._rows.rows([mask_id])[0]
             picture = png_bytes(_fitted(self.read(row, column), side))
-            self._drawn.put(key, picture)
+            self._drawn.put(key, picture, len(picture))
         return picture
 
     def overlay(self, mask_id: int) -> bytes:
@@ -209,7 +209,7 @@ class Pictures:
                 missing, self._collection.masks(missing, scaled=True), strict=True
             ):
                 found[mask_id] = mask
-                self._values.put(mask_id, mask)
+                self._values.put(mask_id, mask, int(mask.nbytes))
         return [values for m in mask_ids if (values := found[m]) is not None]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from masksearch_ray.collection.recent import Recent
 from masksearch_ray.errors import InputError
 from masksearch_ray.session import Collection
-from masksearch_ray.web.kept import Kept
 
 __all__ = ["Row", "RowBook", "literal", "quoted"]
 
@@ -44,7 +44,7 @@ class RowBook:
     def __init__(self, collection: Collection, seconds: float | None = None) -> None:
         self._collection = collection
         self._seconds = seconds
-        self._kept = Kept[Row](_KEPT)
+        self._kept = Recent[Row](_KEPT)
 
     def rows(self, mask_ids: Iterable[int]) -> list[Row]:
         """All columns of masks, in the order asked for.
@@ -62,7 +62,7 @@ class RowBook:
             ids = ", ".join(map(str, some))
             for row in self._ask(f"SELECT * FROM masks WHERE mask_id IN ({ids})"):
                 found[row["mask_id"]] = row
-                self._kept.put(row["mask_id"], row)
+                self._kept.put(row["mask_id"], row, 1)
         rows = [found[mask_id] for mask_id in wanted]
         if None in rows:
             raise InputError(f"no mask with mask_id {wanted[rows.index(None)]}")
@@ -87,7 +87,7 @@ class RowBook:
             also = f" AND ({where})" if where else ""
             for row in self._ask(f"SELECT * FROM masks WHERE image_id IN ({values}){also}"):
                 found[row["image_id"]].append(row)
-                self._kept.put(row["mask_id"], row)
+                self._kept.put(row["mask_id"], row, 1)
         return found
 
     def _ask(self, sql: str) -> list[Row]:

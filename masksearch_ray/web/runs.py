@@ -13,9 +13,9 @@ from typing import Literal
 
 import pyarrow as pa
 
+from masksearch_ray.collection.recent import Recent
 from masksearch_ray.errors import FailedError, MaskSearchError, QueryCancelledError
 from masksearch_ray.session import Collection, Result, Stats
-from masksearch_ray.web.kept import Kept
 
 __all__ = ["Run", "Runs", "State"]
 
@@ -24,6 +24,8 @@ _log = logging.getLogger("masksearch_ray.web")
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 _KEPT_BYTES = 256 << 20
+_RUN_BYTES = 4096  # that a run takes besides its answer
+_KNOWN = 4096  # texts that are known to have been asked before
 _TICK = 0.02  # seconds between looks at a run
 
 
@@ -164,8 +166,8 @@ class Runs:
         self._seconds = seconds
         self._most = most
         self._threads = ThreadPoolExecutor(at_once, "query")
-        self._kept = Kept[Run](_KEPT_BYTES, lambda run: 4096 + run.nbytes)
-        self._asked = Kept[bool](4096)
+        self._kept = Recent[Run](_KEPT_BYTES)
+        self._asked = Recent[bool](_KNOWN)
 
     def start(self, sql: str, *, use_index: bool = True, most: int | None = None) -> Run:
         """Start a query; it waits while too many run.
@@ -179,7 +181,7 @@ class Runs:
             Rows of the answer that are kept, where they are not as many as of others.
         """
         first = self._asked.get((sql, use_index)) is None
-        self._asked.put((sql, use_index), True)
+        self._asked.put((sql, use_index), True, 1)
         run = Run(sql, use_index, first)
         self._threads.submit(self._work, run, self._most if most is None else most)
         return run
@@ -194,7 +196,7 @@ class Runs:
 
     def _work(self, run: Run, most: int) -> None:
         run.work(self._ask, most)
-        self._kept.put(run.key, run)
+        self._kept.put(run.key, run, _RUN_BYTES + run.nbytes)
 
     def _ask(self, sql: str, use_index: bool) -> Result:
         return self.collection.sql(sql, timeout=self._seconds, use_index=use_index)

@@ -111,11 +111,6 @@ class Site:
         kinds = {"box", "boxes"}
         return tuple(f.name for f in self.collection.catalog.fields.values() if f.kind in kinds)
 
-    @cached_property
-    def has_images(self) -> bool:
-        """Whether the collection names images."""
-        return "image_path" in self.catalog.fields
-
     @property
     def histogram(self) -> ValueHistogram:
         """Pixels of all masks by value; the index alone is read, once."""

@@ -13,7 +13,6 @@ from masksearch_ray.web.scenarios.confusion import (
     Columns,
     confusion,
     confusion_sql,
-    outside_sql,
     prototypes,
     shares_sql,
 )
@@ -78,21 +77,6 @@ def test_counts_are_those_of_the_rows(made: Made) -> None:
     errors = got.errors()
     assert dict(errors) == {(a, b): n for (a, b), n in known.items() if a != b}
     assert [n for _, n in errors] == sorted((n for _, n in errors), reverse=True)
-
-
-def test_the_masks_of_a_cell_come_by_attention_outside(made: Made) -> None:
-    for cell, ids in made.cells().items():
-        if None in cell:
-            continue
-        answer = made.collection.sql(outside_sql(COLUMNS, 5, cell)).table
-        shares = {i: made.share(i) for i in ids}
-        known = [i for i in ids if shares[i] is not None]
-        want = sorted(known, key=lambda i: (-(shares[i] or 0.0), i))
-        want += [i for i in ids if shares[i] is None]
-        assert answer["mask_id"].to_pylist() == want[:5]
-        assert answer["share"].to_pylist() == [shares[i] for i in want[:5]]
-    whole = made.collection.sql(outside_sql(Columns(box="digit box"), 1000)).table
-    assert len(whole) == COUNT
 
 
 def test_a_prototype_is_nearest_to_the_mean_of_its_cell(made: Made) -> None:

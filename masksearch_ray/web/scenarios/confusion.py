@@ -1,7 +1,7 @@
 """Which classes are taken for which, and an image that stands for each such pair. No page here.
 
-Public here: `Columns`, `confusion_sql` and `confusion` (table to `Confusion`), `outside_sql`
-(images by attention outside their box, of all or of one `Cell`), `shares_sql` and `prototypes`.
+Public here: `Columns`, `confusion_sql` and `confusion` (table to `Confusion`), `shares_sql` (of
+every mask the share of its attention outside the box) and `prototypes` of its answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from masksearch_ray.web.rows import literal, quoted
+from masksearch_ray.web.rows import quoted
 
 __all__ = [
     "Cell",
@@ -23,7 +23,6 @@ __all__ = [
     "Prototype",
     "confusion",
     "confusion_sql",
-    "outside_sql",
     "prototypes",
     "shares_sql",
 ]
@@ -169,36 +168,6 @@ def confusion(table: pa.Table) -> Confusion:
     return Confusion(classes, counts, sum(row[2] for row in rows) - int(counts.sum()))
 
 
-def outside_sql(columns: Columns, k: int, cell: Cell | None = None) -> str:
-    """SQL of the masks with the largest share of strong attention outside the box.
-
-    Parameters
-    ----------
-    columns : Columns
-        The collection's.
-    k : int
-        How many.
-    cell : Cell, optional
-        Only of this label and prediction.
-
-    Returns
-    -------
-    str
-        Columns of its answer: mask_id, label, prediction, pixels_outside, pixels, share.
-    """
-    outside, anywhere = columns.inside_out
-    conditions = []
-    if cell is not None:
-        names = columns.label, columns.prediction
-        conditions = [f"{quoted(n)} = {literal(v)}" for n, v in zip(names, cell, strict=True)]
-    return (
-        f"SELECT mask_id, {quoted(columns.label)}, {quoted(columns.prediction)},\n"
-        f"       {outside} AS pixels_outside,\n       {anywhere} AS pixels,\n"
-        f"       {outside} / {anywhere} AS share\n"
-        f"FROM masks{_where(columns, conditions)}\nORDER BY share DESC\nLIMIT {k}"
-    )
-
-
 def shares_sql(columns: Columns) -> str:
     """SQL of that share of every mask.
 
@@ -250,9 +219,8 @@ def _prototype(members: list[tuple[int, float | None]]) -> Prototype:
     return Prototype(mask_id, share, mean)
 
 
-def _where(columns: Columns, more: Iterable[str] = ()) -> str:
-    conditions = [*([f"({columns.where})"] if columns.where else []), *more]
-    return "\nWHERE " + " AND ".join(conditions) if conditions else ""
+def _where(columns: Columns) -> str:
+    return f"\nWHERE {columns.where}" if columns.where else ""
 
 
 def _ascending(values: Iterable[Any]) -> tuple[Any, ...]:
