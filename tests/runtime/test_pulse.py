@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import ray
+from ray.exceptions import RayActorError
 
 from masksearch_ray.runtime.ray import pulse
 from masksearch_ray.runtime.ray.pulse import Pulse
@@ -47,6 +48,14 @@ def actor(ray_instance: None) -> Iterator[Any]:
     ray.kill(actor)
 
 
+def end(actor: Any) -> None:
+    """Kill an actor, and come back once it is dead: `ray.kill` alone does not wait for that."""
+    ray.kill(actor)
+    with pytest.raises(RayActorError):
+        while True:
+            ray.get(actor.ping.remote(""), timeout=60)
+
+
 def answered(watch: Pulse) -> None:
     ray.wait([watch._asked], timeout=60)
 
@@ -78,7 +87,7 @@ def test_a_worker_that_does_not_answer_is_silent(actor: Any, clock: Clock) -> No
 
 def test_silence_goes_on_while_one_question_after_another_fails(actor: Any, clock: Clock) -> None:
     watch = Pulse(actor, "reader")
-    ray.kill(actor)
+    end(actor)
     clock.now += 6
     began = clock.now
     for _ in range(3):
@@ -93,7 +102,7 @@ def test_a_question_that_failed_while_nobody_looked_is_asked_again(
     actor: Any, clock: Clock
 ) -> None:
     watch = Pulse(actor, "reader")
-    ray.kill(actor)
+    end(actor)
     clock.now += 6
     watch.silent()
     answered(watch)
