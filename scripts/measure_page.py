@@ -59,7 +59,8 @@ async def measure(url: str, arguments: argparse.Namespace, server: int) -> None:
         told("first meaningful page", [await visit(browser, url) for _ in range(5)])
         told("300 pictures after a query", [await three_hundred(browser, url) for _ in range(5)])
         before = memory(server)
-        tasks = [person(browser, url, arguments.seconds, n) for n in range(arguments.people)]
+        pages = [await arrive(browser, url) for _ in range(arguments.people)]
+        tasks = [person(page, arguments.seconds, n) for n, page in enumerate(pages)]
         times = [one for found in await asyncio.gather(*tasks) for one in found]
         told(f"a query of {arguments.people} people at once", times)
         print(f"memory of the server: {before:.0f} MB before, {memory(server):.0f} MB after")
@@ -82,7 +83,7 @@ async def three_hundred(browser: Browser, url: str) -> float:
     """Seconds from a query to 300 pictures that are loaded."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
     page = await context.new_page()
-    await page.goto(f"{url}?top=300&size=300&values=0.7..1")
+    await page.goto(f"{url}?top=300&tiles=300&values=0.7..1")
     await page.wait_for_selector("#results .ms-tile >> nth=299")
     await page.wait_for_timeout(1500)
     took = await ask(page, round(random.uniform(0.3, 0.6), 4), pictures=True)
@@ -90,19 +91,23 @@ async def three_hundred(browser: Browser, url: str) -> float:
     return took
 
 
-async def person(browser: Browser, url: str, seconds: float, number: int) -> list[float]:
-    """Times of one person's queries."""
+async def arrive(browser: Browser, url: str) -> Page:
+    """One more person, who looks at the first answer."""
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
     page = await context.new_page()
-    await asyncio.sleep(number * _THINKING / 20)
     await page.goto(url)
     await page.wait_for_selector("#results .ms-tile")
+    return page
+
+
+async def person(page: Page, seconds: float, number: int) -> list[float]:
+    """Times of one person's queries."""
     times, end = [], time.perf_counter() + seconds
     chance = random.Random(number)
     while time.perf_counter() < end:
         await asyncio.sleep(_THINKING * chance.uniform(0.5, 1.5))
         times.append(await ask(page, round(chance.uniform(0.2, 0.95), 4)))
-    await context.close()
+    await page.context.close()
     return times
 
 
