@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,12 +21,17 @@ from tests.browser.walk import (
     Masks,
     all_masks,
     all_rows,
+    box_of,
+    bright,
     choose,
+    drag,
+    exported,
     first_by,
     ids_of,
     scores_of,
     shows,
     sql_of,
+    type_sql,
     visit,
 )
 
@@ -40,10 +44,6 @@ def masks(opened: ms.Collection) -> Masks:
 @pytest.fixture(scope="module")
 def rows(opened: ms.Collection) -> dict[int, dict[str, Any]]:
     return all_rows(opened)
-
-
-def bright(low: float, high: float = 2.0) -> Callable[[int, Mask], float]:
-    return lambda _, mask: int(((mask >= low) & (mask < high)).sum())
 
 
 def test_first_answer(page: Page, served: Served, masks: Masks, shoot: Shoot) -> None:
@@ -122,7 +122,7 @@ def test_filter_counts_what_the_bounds_decide(page: Page, served: Served, masks:
 def test_drawn_box(page: Page, served: Served, masks: Masks) -> None:
     visit(page, served.url)
     page.get_by_label("Draw: Region").click()
-    _drag(page, "#region", (0.25, 0.25), (0.5, 0.75))
+    drag(page, "#region", (0.25, 0.25), (0.5, 0.75))
     page.get_by_role("button", name="Use this region").click()
     shows(page, first_by(masks, lambda _, m: int((m[16:48, 16:32] >= 0.8).sum()), 25))
     assert "box(16, 16, 32, 48)" in sql_of(page)
@@ -132,7 +132,7 @@ def test_drawn_polygon(page: Page, served: Served, opened: ms.Collection) -> Non
     visit(page, served.url)
     page.get_by_label("Draw: Region").click()
     page.get_by_role("button", name="Polygon").click()
-    box = _box(page, "#region")
+    box = box_of(page, "#region")
     for x, y in ((0.1, 0.1), (0.9, 0.1), (0.5, 0.9)):
         page.mouse.click(box[0] + x * box[2], box[1] + y * box[3])
     page.locator("#region").press("Enter")
@@ -177,7 +177,9 @@ def test_iou_of_two_models(
 
 def test_sql_and_builder_in_step(page: Page, served: Served, masks: Masks) -> None:
     visit(page, served.url)
-    _type(page, "SELECT mask_id, CP(mask, full_image, (0.3, 0.6)) n FROM masks ORDER BY n LIMIT 7")
+    type_sql(
+        page, "SELECT mask_id, CP(mask, full_image, (0.3, 0.6)) n FROM masks ORDER BY n LIMIT 7"
+    )
     expect(page.get_by_label("Values, to", exact=True)).to_have_value("0.6")
     expect(page.get_by_label("How many")).to_have_value("7")
     page.get_by_role("button", name="Run", exact=True).click()
@@ -187,7 +189,7 @@ def test_sql_and_builder_in_step(page: Page, served: Served, masks: Masks) -> No
 def test_wrong_sql_is_told_at_its_place(page: Page, served: Served) -> None:
     visit(page, served.url)
     before = ids_of(page)
-    _type(page, "SELECT mask_id FROM masks WHERE lable = 3")
+    type_sql(page, "SELECT mask_id FROM masks WHERE lable = 3")
     expect(page.locator(".ms-problem").first).to_contain_text("line 1, column 33", ignore_case=True)
     expect(page.locator(".ms-problem").first).to_contain_text("label")
     assert ids_of(page) == before
@@ -196,7 +198,7 @@ def test_wrong_sql_is_told_at_its_place(page: Page, served: Served) -> None:
 def test_table_of_other_columns(page: Page, served: Served, opened: ms.Collection) -> None:
     visit(page, served.url)
     sql = "SELECT label, COUNT(*) AS n FROM masks GROUP BY label"
-    _type(page, sql)
+    type_sql(page, sql)
     page.get_by_role("button", name="Run", exact=True).click()
     table = page.locator(".q-table").last
     expect(page.get_by_text("10 rows", exact=True)).to_be_visible()
@@ -222,7 +224,7 @@ def test_paging_sorting_and_marks(page: Page, served: Served, masks: Masks) -> N
     expect(page.get_by_text("31 marked", exact=True)).to_be_visible()
     choose(page, "Order", "mask_id, least first")
     shows(page, sorted(wanted)[:60])
-    choose(page, "A page", "300")
+    choose(page, "Per page", "300")
     shows(page, sorted(wanted))
     page.get_by_role("button", name="Unmark").click()
     expect(page.get_by_text("0 marked", exact=True)).to_be_visible()
@@ -231,14 +233,14 @@ def test_paging_sorting_and_marks(page: Page, served: Served, masks: Masks) -> N
 def test_exports(page: Page, served: Served, masks: Masks) -> None:
     visit(page, served.url)
     wanted = first_by(masks, bright(0.8), 25)
-    content = _exported(page, "Table as CSV").read_text()
+    content = exported(page, "Table as CSV").read_text()
     assert [int(row["mask_id"]) for row in csv.DictReader(io.StringIO(content))] == wanted
-    table = parquet.read_table(_exported(page, "Table as Parquet"))
+    table = parquet.read_table(exported(page, "Table as Parquet"))
     assert table["mask_id"].to_pylist() == wanted
     page.locator("#results .ms-tile input").nth(2).click()
     expect(page.get_by_text("1 marked", exact=True)).to_be_visible()
-    assert _exported(page, "Ids, one a line").read_text() == f"{wanted[2]}\n"
-    with zipfile.ZipFile(_exported(page, "Overlays as PNG, in a ZIP file")) as archive:
+    assert exported(page, "Ids, one a line").read_text() == f"{wanted[2]}\n"
+    with zipfile.ZipFile(exported(page, "Overlays as PNG, in a ZIP file")) as archive:
         assert archive.namelist() == [f"{wanted[2]}.png"]
         assert Image.open(io.BytesIO(archive.read(f"{wanted[2]}.png"))).size[0] >= 64
 
@@ -272,7 +274,7 @@ def test_detail(page: Page, served: Served, masks: Masks, shoot: Shoot) -> None:
     ids = ids_of(page)
     page.locator("#results .ms-tile").nth(1).click()
     expect(page.get_by_text(f"mask {ids[1]}, image")).to_be_visible()
-    _drag(page, "#detail-mask", (0.25, 0.25), (0.75, 0.5))
+    drag(page, "#detail-mask", (0.25, 0.25), (0.75, 0.5))
     n = int((masks[ids[1]][16:32, 16:48] >= 0.8).sum())
     expect(page.get_by_text(f"box(16, 16, 48, 32): {n} pixels")).to_be_visible()
     shoot(page, "detail")
@@ -315,33 +317,3 @@ def test_broken_link_says_what_was_dropped(page: Page, served: Served) -> None:
     page.goto(f"{served.url}?top=many&nonsense=1")
     expect(page.get_by_text("Of the link").first).to_be_visible()
     expect(page.locator("#results .ms-tile").first).to_be_visible()
-
-
-def _box(page: Page, selector: str) -> tuple[float, float, float, float]:
-    page.wait_for_selector(f"{selector} svg.ms-sketch", state="attached")
-    page.wait_for_timeout(400)  # until the dialog has come to rest
-    box = page.locator(selector).bounding_box()
-    assert box is not None
-    return box["x"], box["y"], box["width"], box["height"]
-
-
-def _drag(page: Page, selector: str, a: tuple[float, float], b: tuple[float, float]) -> None:
-    """Drag between two places, as shares of an element; half a pixel inside, as people miss."""
-    x, y, width, height = _box(page, selector)
-    page.mouse.move(x + a[0] * width + 1, y + a[1] * height + 1)
-    page.mouse.down()
-    page.mouse.move(x + b[0] * width - 1, y + b[1] * height - 1, steps=4)
-    page.mouse.up()
-
-
-def _type(page: Page, sql: str) -> None:
-    page.locator(".ms-sql .cm-content").click()
-    page.keyboard.press("Control+A")
-    page.keyboard.insert_text(sql)
-
-
-def _exported(page: Page, name: str) -> Path:
-    page.get_by_role("button", name="Export").click()
-    with page.expect_download() as coming:
-        page.get_by_text(name, exact=True).click()
-    return Path(coming.value.path())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -71,3 +72,41 @@ def choose(page: Page, label: str, option: str) -> None:
     """Choose from a select."""
     page.get_by_role("combobox", name=label, exact=True).click()
     page.get_by_role("option", name=option, exact=True).click()
+
+
+def bright(low: float, high: float = 2.0) -> Callable[[int, Mask], float]:
+    """How many pixels of a mask hold such values."""
+    return lambda _, mask: int(((mask >= low) & (mask < high)).sum())
+
+
+def box_of(page: Page, selector: str) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a picture that can be drawn on, once it is at rest."""
+    page.wait_for_selector(f"{selector} svg.ms-sketch", state="attached")
+    page.wait_for_timeout(400)  # until the dialog has come to rest
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return box["x"], box["y"], box["width"], box["height"]
+
+
+def drag(page: Page, selector: str, a: tuple[float, float], b: tuple[float, float]) -> None:
+    """Drag between two places, as shares of an element; half a pixel inside, as people miss."""
+    x, y, width, height = box_of(page, selector)
+    page.mouse.move(x + a[0] * width + 1, y + a[1] * height + 1)
+    page.mouse.down()
+    page.mouse.move(x + b[0] * width - 1, y + b[1] * height - 1, steps=4)
+    page.mouse.up()
+
+
+def type_sql(page: Page, sql: str) -> None:
+    """Write SQL over what stands in the editor."""
+    page.locator(".ms-sql .cm-content").click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(sql)
+
+
+def exported(page: Page, name: str) -> Path:
+    """Choose an export; the file that comes."""
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as coming:
+        page.get_by_text(name, exact=True).click()
+    return Path(coming.value.path())
