@@ -11,11 +11,11 @@ from nicegui import background_tasks, ui
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.query import Query
 from masksearch_ray.model.text import count
+from masksearch_ray.web.asking import Asking, Question
 from masksearch_ray.web.build import Built, from_query, to_sql, with_rest
 from masksearch_ray.web.explore.controls import Controls
 from masksearch_ray.web.explore.editor import SqlEditor
 from masksearch_ray.web.explore.region import RegionChoice
-from masksearch_ray.web.explore.tasks import Debounce, Latest
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.suggest import completions
 
@@ -47,8 +47,7 @@ class Ask:
     ) -> None:
         self.site = site
         self._on_run = on_run
-        self._counted = Latest()
-        self._later = Debounce(_PAUSE, self._due)
+        self._changing, self._counting = Asking(), Asking()
         self.controls = Controls(site, built, self._built, on_draw)
         with ui.element("section").classes("ms-card w-full").props('aria-label="SQL"'):
             self._sql = SqlEditor(
@@ -79,7 +78,7 @@ class Ask:
 
     def stop(self) -> None:
         """Forget a change for which the query was not run yet."""
-        self._later.stop()
+        self._changing.drop()
 
     def understood(self) -> Query | None:
         """The query; None where the SQL is none, which is told."""
@@ -99,7 +98,7 @@ class Ask:
 
     def _built(self, built: Built) -> None:
         if self._write(built):
-            self._later.start()
+            self._changing.later(self._due, _PAUSE)
 
     def _write(self, built: Built) -> bool:
         try:
@@ -127,7 +126,7 @@ class Ask:
             "" if fits else "More than the builder can show: a change there starts anew."
         )
 
-    async def _due(self) -> None:
+    async def _due(self, _: Question) -> None:
         """A control was changed a moment ago: count beside the query, which need not wait."""
         background_tasks.create(self.count())
         await self._on_run()
@@ -135,13 +134,13 @@ class Ask:
     async def count(self) -> None:
         """Show how many rows the bounds decide, before any pixel is read."""
         built = self.built
-        newest = self._counted.begin()
+        question = self._counting.begin()
         said = _said(built)
         if built is None or said:
             self.controls.live(said)
             return
         text = await asyncio.to_thread(self._count, built)
-        if newest():
+        if question.stands:
             self.controls.live(text)
 
     def _count(self, built: Built) -> str:

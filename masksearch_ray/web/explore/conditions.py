@@ -9,7 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from masksearch_ray.web.build import Condition, Offer
-from masksearch_ray.web.explore.tasks import named
+from masksearch_ray.web.named import named
 
 __all__ = ["Conditions"]
 

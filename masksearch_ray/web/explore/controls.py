@@ -12,8 +12,8 @@ from masksearch_ray.web.build import Built, Pair, offers, pair_columns, region_c
 from masksearch_ray.web.build.state import COMPARISONS
 from masksearch_ray.web.explore.conditions import Conditions
 from masksearch_ray.web.explore.region import RegionChoice
-from masksearch_ray.web.explore.tasks import named
 from masksearch_ray.web.explore.values import ValueSlider
+from masksearch_ray.web.named import named
 from masksearch_ray.web.site import Site
 
 __all__ = ["Controls"]

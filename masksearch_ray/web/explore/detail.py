@@ -13,8 +13,9 @@ from nicegui import ui
 
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.roi import Roi
+from masksearch_ray.web.asking import Asking
 from masksearch_ray.web.explore.answer import Answer, marks_of, regions_of, told
-from masksearch_ray.web.explore.tasks import Latest, named
+from masksearch_ray.web.named import named
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
@@ -56,7 +57,7 @@ class Detail:
         self.mask_id: int | None = None
         self._answer: Answer | None = None
         self._shown = 0
-        self._latest, self._counts = Latest(), Latest()
+        self._reading, self._counting = Asking(), Asking()
         self._on_other = on_other
         self._range = site.collection.domain
         self._regions: list[Roi] = []
@@ -112,16 +113,16 @@ class Detail:
         bool
             Whether it is shown; not if it cannot be read, or another was asked for meanwhile.
         """
-        newest = self._latest.begin()
+        question = self._reading.begin()
         try:
             row, mask, beside = await asyncio.to_thread(self._read, mask_id)
         except MaskSearchError as error:
-            if newest():
+            if question.stands:
                 ui.notify(str(error), type="negative")
             return False
-        if not newest():
+        if not question.stands:
             return False
-        self._counts.begin()
+        self._counting.drop()
         self.mask_id, self._view, self._answer = mask_id, view, answer
         self._range = values or self.site.collection.domain
         self._regions = regions_of(answer.query) if answer is not None else []
@@ -206,8 +207,8 @@ class Detail:
 
     def _closed(self, on_closed: Callable[[], Any]) -> None:
         self._keys.active = False
-        self._latest.begin()
-        self._counts.begin()
+        self._reading.drop()
+        self._counting.drop()
         self.mask_id = None
         on_closed()
 
@@ -221,14 +222,14 @@ class Detail:
             f"SELECT CP(mask, box({box}), ({low}, {high})) AS n, area(box({box})) AS a "
             f"FROM masks WHERE mask_id = {self.mask_id}"
         )
-        newest = self._counts.begin()
+        question = self._counting.begin()
         try:
             row = (await asyncio.to_thread(self._ask, sql))[0]
         except MaskSearchError as error:
-            if newest():
+            if question.stands:
                 self._drawn.set_text(str(error))
             return
-        if not newest():
+        if not question.stands:
             return
         share = f", {100 * row['n'] / row['a']:.1f} % of {row['a']:,} pixels" if row["a"] else ""
         self._drawn.set_text(

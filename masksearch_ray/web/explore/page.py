@@ -11,6 +11,7 @@ from fastapi import Request
 from nicegui import ui
 
 from masksearch_ray.model.query import Query
+from masksearch_ray.web.asking import Asking, Question
 from masksearch_ray.web.explore.answer import Answer, range_of
 from masksearch_ray.web.explore.ask import Ask
 from masksearch_ray.web.explore.detail import Detail
@@ -61,8 +62,9 @@ class Explore:
     def __init__(self, site: Site, asked: Read) -> None:
         self.site = site
         self._asked = asked
+        self._asking = Asking()
+        self._question: Question | None = None
         self._run: Run | None = None
-        self._scanned: Run | None = None
         self._opened: str | None = None
         link = asked.link
         with ui.element("div").classes("ms-shell"):
@@ -74,7 +76,6 @@ class Explore:
                 self.results = Results(site, "results", self.open_tile, lambda view: self._link())
         self._detail = Detail(site, self.step, self._closed, self._shown)
         self._regions = RegionDialog(site)
-        ui.context.client.on_delete(self.leave)
 
     def _build_go(self) -> None:
         with ui.row().classes("items-center gap-2 w-full"):
@@ -113,43 +114,38 @@ class Explore:
     async def run(self) -> None:
         """Run what is asked; what ran before is cancelled."""
         self.ask.stop()
-        self.cancel()
         query = self.ask.understood()
         if query is None:
+            self.cancel()
             return
-        run = self._run = self.site.runs.start(self.ask.text, use_index=self._execution.use_index)
+        question = self._asking.begin()
+        use_index = self._execution.use_index
+        run = question.hold(self.site.runs.start(self.ask.text, use_index=use_index))
+        self._question, self._run = question, run
         self._link()
         self._set_busy(True)
         pause = _FIRST
         while not (await run.wait(pause)).over:
             pause = _NEXT
-            if run is not self._run:
+            if not question.stands:
                 return
             self._execution.running(run)
             part = run.so_far()
             if part is not None and not query.order_by:
                 await self.results.show(run, Answer(part, query, self.results.view.order))
-        if run is self._run:
+        if question.stands:
             self._set_busy(False)
-            await self._ended(run, query)
+            await self._ended(question, run, query)
 
     def cancel(self) -> None:
         """Stop what runs."""
-        for run in (self._run, self._scanned):
-            if run is not None and not run.over:
-                run.cancel()
+        self._asking.cancel()
 
-    def leave(self) -> None:
-        """Stop what runs, for nobody looks at the page any more."""
-        self.ask.stop()
-        self.cancel()
-        self._run = self._scanned = None
-
-    async def _ended(self, run: Run, query: Query) -> None:
+    async def _ended(self, question: Question, run: Run, query: Query) -> None:
         self._execution.show(run)
         if run.table is not None:
             answer = await asyncio.to_thread(Answer, run.table, query, self.results.view.order)
-            if run is self._run:
+            if question.stands:
                 await self.results.show(run, answer)
         elif run.state == "cancelled":
             self.results.clear("Cancelled.")
@@ -163,14 +159,14 @@ class Explore:
 
     async def scan(self) -> None:
         """Run the same query as a full scan, and compare."""
-        run = self._run
-        if run is None or run.stats is None:
+        question, run = self._question, self._run
+        if question is None or run is None or run.stats is None:
             return
         self._execution.comparing()
         self._set_busy(True)
-        scanned = self._scanned = self.site.runs.start(run.sql, use_index=False)
+        scanned = question.hold(self.site.runs.start(run.sql, use_index=False))
         await scanned.wait()
-        if run is self._run:
+        if question.stands:
             self._set_busy(False)
             self._execution.compare(run, scanned)
 

@@ -12,8 +12,9 @@ from nicegui import ui
 
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.roi import Box, BoxColumn, BoxListColumn, FullImage, Polygon, Roi
+from masksearch_ray.web.asking import Asking
 from masksearch_ray.web.explore.answer import Mark
-from masksearch_ray.web.explore.tasks import Latest, named
+from masksearch_ray.web.named import named
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
@@ -138,7 +139,7 @@ class RegionDialog:
         self._drawn: Roi | None = None
         self._shape = (1, 1)
         self._shown = 0
-        self._latest = Latest()
+        self._asking = Asking()
         with ui.dialog() as self._dialog, ui.card().classes("w-[560px] max-w-full"):
             ui.label("Draw a region").classes("text-lg font-medium")
             self._mode = ui.toggle({"box": "Box", "polygon": "Polygon"}, value="box")
@@ -155,13 +156,13 @@ class RegionDialog:
 
     async def show(self, choice: RegionChoice, mask_id: int, view: View) -> None:
         """Open on a mask; what is drawn goes to the choice."""
-        newest = self._latest.begin()
+        question = self._asking.begin()
         try:
             row, shape = await asyncio.to_thread(self._read, mask_id)
         except MaskSearchError as error:
             ui.notify(str(error), type="negative")
             return
-        if not newest():
+        if not question.stands:
             return
         self._choice, self._drawn = choice, None
         self._shape = shape

@@ -13,8 +13,8 @@ from nicegui import ui
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.text import count
 from masksearch_ray.render import COLOUR_MAPS
+from masksearch_ray.web.asking import Asking
 from masksearch_ray.web.explore.answer import Answer
-from masksearch_ray.web.explore.tasks import Latest
 from masksearch_ray.web.explore.tiles import Tiles
 from masksearch_ray.web.runs import Run
 from masksearch_ray.web.site import Site
@@ -58,7 +58,7 @@ class Results:
         self.selected: list[str] = []
         self._name = name
         self._run: Run | None = None
-        self._latest = Latest()
+        self._drawing = Asking()
         self._on_view = on_view
         ui.on(f"{name}-open", lambda event: on_open(event.args))
         ui.on(f"{name}-selected", lambda event: self._mark(event.args))
@@ -86,7 +86,7 @@ class Results:
 
     def clear(self, text: str) -> None:
         """Show no answer but a sentence."""
-        self._latest.begin()
+        self._drawing.drop()
         self.answer, self._run = None, None
         self._head.set_text("")
         self._bar.set_visibility(False)
@@ -97,7 +97,7 @@ class Results:
 
     async def _draw(self) -> None:
         assert self.answer is not None
-        newest = self._latest.begin()
+        question = self._drawing.begin()
         pictures = self.answer.kind != "table" and len(self.answer) > 0
         self._empty.set_visibility(not len(self.answer))
         self._empty.set_text("No mask satisfies this. Lower the threshold, or widen the range.")
@@ -109,7 +109,7 @@ class Results:
                 made = await asyncio.to_thread(tiles.make)
             except MaskSearchError as error:
                 tiles.problem = str(error)
-            if not newest():
+            if not question.stands:
                 return
             if tiles.problem is not None:
                 ui.notify(tiles.problem, type="warning")

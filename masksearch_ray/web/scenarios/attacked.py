@@ -8,15 +8,16 @@ from html import escape
 from typing import Any
 
 import pyarrow as pa
-from nicegui import background_tasks, ui
+from nicegui import ui
 
 from masksearch_ray.errors import InputError, MaskSearchError
 from masksearch_ray.model.text import count, duration, percent
+from masksearch_ray.web.asking import Asking, Question
 from masksearch_ray.web.explore.values import ValueSlider
 from masksearch_ray.web.frame import frame
 from masksearch_ray.web.rows import Row, quoted
 from masksearch_ray.web.runs import Run
-from masksearch_ray.web.scenarios.parts import Asking, Panel, panels, step, too_many
+from masksearch_ray.web.scenarios.parts import Panel, ask_all, panels, step, too_many
 from masksearch_ray.web.scenarios.retrieval import Retrieval, retrieval
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
@@ -56,7 +57,7 @@ class _Attacked:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._asking = Asking(site)
+        self._asking = Asking()
         fields = site.catalog.fields.values()
         self._truths = [field.name for field in fields if field.kind == "bool"]
         ui.label("Find attacked images").classes("text-2xl font-medium")
@@ -85,7 +86,7 @@ class _Attacked:
             self._values = ValueSlider(
                 "Counted values",
                 site.collection.domain,
-                lambda *_: background_tasks.create(self._changed()),
+                self._changed,
             )
             self._values.set(low + _LOW * width, low + _HIGH * width)
             self._most = ui.toggle({True: "most first", False: "fewest first"}, value=True)
@@ -114,20 +115,18 @@ class _Attacked:
         histogram = await asyncio.to_thread(lambda: self.site.histogram)
         self._values.fill(histogram)
 
-    async def _changed(self, *_: Any) -> None:
-        turn = await self._asking.settle()
-        if turn is not None:
-            await self._ask(turn)
+    def _changed(self, *_: Any) -> None:
+        self._asking.later(self._ask)
 
-    async def _ask(self, turn: int) -> None:
+    async def _ask(self, question: Question) -> None:
         low, high = self._values.values
         if low is None or high is None or low > high:
             self._head.set_text("Counted values: the lower exceeds the upper, or one is missing.")
             return
-        run = self._asking.start(self._sql(low, high))
+        run = ask_all(self.site, question, self._sql(low, high))
         self._head.set_text("Ranking …")
         await run.wait()
-        if not self._asking.is_now(turn):
+        if not question.stands:
             return
         table = run.table
         if table is None or run.cut:
@@ -143,7 +142,7 @@ class _Attacked:
             rows = await self.site.drawn(lambda: self._made(table, truth))
         except MaskSearchError as error:
             rows = escape(str(error))
-        if self._asking.is_now(turn):
+        if question.stands:
             self._rows.set_content(rows)
 
     def _sql(self, low: float, high: float) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.roi import Roi
 from masksearch_ray.model.text import count, duration, percent
+from masksearch_ray.web.asking import Asking, Question
 from masksearch_ray.web.build import (
     Built,
     Names,
@@ -32,7 +33,7 @@ from masksearch_ray.web.frame import frame
 from masksearch_ray.web.permalink import Link, write_link
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.runs import Run
-from masksearch_ray.web.scenarios.parts import Asking, Panel, panels, step, too_many
+from masksearch_ray.web.scenarios.parts import Panel, ask_all, panels, step, too_many
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
 
@@ -112,7 +113,7 @@ class _Attention:
         self._bin: int | None = None
         self._shown: pa.Table | None = None
         self._pairs: dict[str, tuple[Any, ...]] = {}
-        self._asking = Asking(site)
+        self._asking = Asking()
         self._quiet = True
         ui.label("Model against human attention").classes("text-2xl font-medium")
         ui.label(
@@ -185,23 +186,23 @@ class _Attention:
         self._column.set_options(list(self._pairs), value=column)
         self._offer(column)
         self._quiet = False
-        await self._changed()
+        self._changed()
 
     def _offer(self, column: str) -> None:
         values = self._pairs[column]
         self._first.set_options(list(values), value=values[0])
         self._second.set_options(list(values), value=values[1])
 
-    async def _paired(self, control: ui.select) -> None:
+    def _paired(self, control: ui.select) -> None:
         if self._quiet:
             return
         if control is self._column:
             self._quiet = True
             self._offer(str(self._column.value))
             self._quiet = False
-        await self._changed()
+        self._changed()
 
-    async def _changed(self, *_: Any) -> None:
+    def _changed(self, *_: Any) -> None:
         if self._quiet or self._threshold.value is None:
             return
         pair = Pair(str(self._column.value), self._first.value, self._second.value)
@@ -210,11 +211,10 @@ class _Attention:
             pair, float(self._threshold.value), self._region.region, outside, self._lowest.value
         )
         self._all, self._bin = None, None
-        turn = await self._asking.settle()
-        if turn is not None:
-            await self._ask(turn, self._asked)
+        asked = self._asked
+        self._asking.later(lambda question: self._ask(question, asked))
 
-    async def _ask(self, turn: int, asked: _Asked) -> None:
+    async def _ask(self, question: Question, asked: _Asked) -> None:
         built = asked.built(self.site.collection.domain)
         try:
             sql = to_sql(built, self.site.catalog)
@@ -224,9 +224,9 @@ class _Attention:
         self._explore.props(f'href="/?{write_link(Link(built), self.site.catalog)}"')
         self._draw_chart([], frozenset())
         self._told.set_text("Counting all images …")
-        first = self._asking.start(sql)
+        first = ask_all(self.site, question, sql)
         await first.wait()
-        if not self._asking.is_now(turn):
+        if not question.stands:
             return
         if first.table is None:
             self._head.set_text(str(first.error or first.state))
@@ -234,13 +234,13 @@ class _Attention:
             self._told.set_text("")
             return
         await self._show(first.table, _told_run(first), asked)
-        if self._asking.is_now(turn):
-            await self._count(turn, sql.rpartition("\nLIMIT")[0])
+        if question.stands:
+            await self._count(question, sql.rpartition("\nLIMIT")[0])
 
-    async def _count(self, turn: int, sql: str) -> None:
+    async def _count(self, question: Question, sql: str) -> None:
         """Fill the histogram: of all images, as without a limit no bound leaves any out."""
-        every = await self._asking.start(sql).wait()
-        if not self._asking.is_now(turn):
+        every = await ask_all(self.site, question, sql).wait()
+        if not question.stands:
             return
         if every.table is None or every.cut:
             self._told.set_text(too_many(every) if every.cut else str(every.error or every.state))

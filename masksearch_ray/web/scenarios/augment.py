@@ -21,6 +21,7 @@ from masksearch_ray.render.augment import (
     scale_boxes,
     write_examples,
 )
+from masksearch_ray.web.asking import Asking
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.scenarios.parts import panels, step
 from masksearch_ray.web.site import Site
@@ -48,7 +49,7 @@ class AugmentStep:
         self.site = site
         self._wanted = chosen
         self._box = box
-        self._turn = 0
+        self._previewing = Asking()
         text = (
             "Outside the object's box, pixels are replaced, so that nothing can be learnt from "
             "them: by noise, by themselves in random places, by a blur, or by their mean."
@@ -73,15 +74,15 @@ class AugmentStep:
 
     async def refresh(self) -> None:
         """Show the first images before and after."""
-        self._turn += 1
-        turn, ids, how, box = self._turn, list(self._wanted()), self.how, self._box()
+        question = self._previewing.begin()
+        ids, how, box = list(self._wanted()), self.how, self._box()
         try:
             shown = await self.site.drawn(lambda: self._previews(ids[:_PREVIEWED], how, box))
             first = f", the first {_PREVIEWED} shown" if len(ids) > _PREVIEWED else ""
             told = f"{count(len(ids), 'image')}{first}"
         except MaskSearchError as error:
             shown, told = "", str(error)
-        if turn == self._turn:
+        if question.stands:
             self._shown.set_content(shown)
             self._told.set_text(told)
 

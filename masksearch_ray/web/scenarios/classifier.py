@@ -13,6 +13,7 @@ from nicegui import ui
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.roi import BoxColumn
 from masksearch_ray.model.text import count, percent
+from masksearch_ray.web.asking import Asking
 from masksearch_ray.web.build import Built, Condition, Pixels, region_columns, to_sql
 from masksearch_ray.web.explore.answer import Answer, range_of
 from masksearch_ray.web.explore.detail import Detail
@@ -31,7 +32,7 @@ from masksearch_ray.web.scenarios.confusion import (
     prototypes,
     shares_sql,
 )
-from masksearch_ray.web.scenarios.parts import Asking, step, too_many
+from masksearch_ray.web.scenarios.parts import ask_all, step, too_many
 from masksearch_ray.web.scenarios.retrain import RetrainStep
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
@@ -70,7 +71,7 @@ class _Classifier:
         self.site = site
         self._made = Confusion((), np.zeros((0, 0), np.int64))
         self._prototypes: dict[Cell, Prototype] = {}
-        self._asking, self._choosing = Asking(site), Asking(site)
+        self._asking, self._choosing = Asking(), Asking()
         self._opened: str | None = None
         fields = site.catalog.fields
         boxes = [roi.name for roi in region_columns(site.catalog) if isinstance(roi, BoxColumn)]
@@ -147,11 +148,11 @@ class _Classifier:
         return Columns(box=str(self._box.value), low=low, high=high, where=where)
 
     async def _count(self, *_: Any) -> None:
-        turn, columns = self._asking.begin(), self._columns()
-        run = self._asking.start(shares_sql(columns))
-        counted = await self._asking.start(confusion_sql(columns)).wait()
+        question, columns = self._asking.begin(), self._columns()
+        run = ask_all(self.site, question, shares_sql(columns))
+        counted = await ask_all(self.site, question, confusion_sql(columns)).wait()
         await run.wait()
-        if not self._asking.is_now(turn):
+        if not question.stands:
             return
         if run.table is None or counted.table is None or counted.cut:
             cut = too_many(counted) if counted.cut else ""
@@ -160,7 +161,7 @@ class _Classifier:
             return
         # Of a part of the masks, no mean is right.
         found = {} if run.cut else await asyncio.to_thread(prototypes, run.table)
-        if not self._asking.is_now(turn):
+        if not question.stands:
             return
         self._made, self._prototypes = confusion(counted.table), found
         self._tell(f" {too_many(run)}" if run.cut else "")
@@ -228,7 +229,7 @@ class _Classifier:
 
     async def _choose(self, cell: Cell | None) -> None:
         """Show the worst masks of a cell."""
-        turn = self._choosing.begin()
+        question = self._choosing.begin()
         if cell is None:
             return
         try:
@@ -236,14 +237,14 @@ class _Classifier:
         except MaskSearchError as error:
             self._results.clear(str(error))
             return
-        run = await self._choosing.start(query.text).wait()
-        if not self._choosing.is_now(turn):
+        run = await ask_all(self.site, question, query.text).wait()
+        if not question.stands:
             return
         if run.table is None:
             self._results.clear(str(run.error or run.state))
             return
         await self._results.show(run, Answer(run.table, query))
-        if not self._choosing.is_now(turn):
+        if not question.stands:
             return
         label, prediction = cell
         self._results.tell_also(f", {label} taken for {prediction}, the most stray first")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -10,15 +9,14 @@ from html import escape
 from nicegui import ui
 
 from masksearch_ray.model.text import count
+from masksearch_ray.web.asking import Question
 from masksearch_ray.web.runs import Run
 from masksearch_ray.web.site import Site
 
-__all__ = ["MOST_COUNTED", "Asking", "Panel", "panels", "step", "too_many"]
+__all__ = ["MOST_COUNTED", "Panel", "ask_all", "panels", "step", "too_many"]
 
 MOST_COUNTED = 5_000_000
 """Rows of an answer of which a figure is made; they are a few numbers each."""
-
-_SETTLED = 0.3  # seconds without a change after which a question is asked
 
 Panel = tuple[str, Sequence[str]]
 """Caption, and pictures that lie over each other, the lowest first."""
@@ -41,49 +39,9 @@ def too_many(run: Run) -> str:
     return f"More than {count(run.rows, 'row')}: too many, so there is no figure of all."
 
 
-class Asking:
-    """What a page asks, where only the newest question counts.
-
-    Made while the page is built: what runs is cancelled when the page closes.
-
-    Parameters
-    ----------
-    site : Site
-    """
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._turn = 0
-        self._runs: list[Run] = []
-        ui.context.client.on_delete(self.stop)
-
-    def begin(self) -> int:
-        """Begin a question; what was asked before is cancelled, and its turn is over."""
-        self.stop()
-        self._turn += 1
-        return self._turn
-
-    def is_now(self, turn: int) -> bool:
-        """Whether no other question was begun since."""
-        return turn == self._turn
-
-    async def settle(self) -> int | None:
-        """Begin a question a moment later; None where another one was begun meanwhile."""
-        turn = self.begin()
-        await asyncio.sleep(_SETTLED)
-        return turn if self.is_now(turn) else None
-
-    def start(self, sql: str) -> Run:
-        """Start a query of the question."""
-        run = self._site.runs.start(sql, most=MOST_COUNTED)
-        self._runs.append(run)
-        return run
-
-    def stop(self) -> None:
-        """Cancel what runs."""
-        for run in self._runs:
-            run.cancel()
-        self._runs = []
+def ask_all(site: Site, question: Question, sql: str) -> Run:
+    """Start a query of a question whose answer is wanted whole, as figures are made of it."""
+    return question.hold(site.runs.start(sql, most=MOST_COUNTED))
 
 
 def panels(title: str, shape: tuple[int, int], shown: Sequence[Panel]) -> str:
