@@ -119,6 +119,7 @@ class Coordinator:
 
     def count_bounds(self) -> tuple[int, int]:
         """How many rows surely, and possibly, satisfy WHERE; reads no pixels."""
+        self.control.start()
         try:
             counted = [p for _, p in self._send(CountBounds()) if isinstance(p, Counted)]
         finally:
@@ -127,6 +128,7 @@ class Coordinator:
 
     def foresee(self) -> Forecast:
         """What bounds will be made of; reads directories only."""
+        self.control.start()
         try:
             return Forecast.merge([p for _, p in self._send(Foresee()) if isinstance(p, Forecast)])
         finally:

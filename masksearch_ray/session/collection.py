@@ -188,21 +188,35 @@ class Collection(Changes):
         return "\n".join(self._explained(*asked).table.column(0).to_pylist())
 
     def count_bounds(
-        self, text: str, params: Mapping[str, Any] | None = None, *, roi: Any = None, **more: Any
+        self,
+        text: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        roi: Any = None,
+        timeout: float | None = None,
+        **more: Any,
     ) -> tuple[int, int]:
         """How many rows surely, and possibly, satisfy WHERE; reads no pixels.
 
         Registered masks that no query has touched are indexed first, for which they are read.
+        Arguments are those of `sql`.
         """
         values = values_of(params, more)
-        coordinator, recorder = self._asked(text, values, roi, None, True, bounds=True)
+        coordinator, recorder = self._asked(text, values, roi, timeout, True, bounds=True)
         with recorder.failures():
             counted = coordinator.count_bounds()
             recorder.end()
         return counted
 
-    def histogram(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    def histogram(
+        self, *, timeout: float | None = None
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
         """Pixels of all masks by value.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds after which it ends with a `QueryTimeoutError`.
 
         Returns
         -------
@@ -214,7 +228,7 @@ class Collection(Changes):
         sums = [
             f"SUM(CP(mask, full_image, (:e{i}, :e{i + 1}))) AS n{i}" for i in range(len(edges) - 1)
         ]
-        row = self.sql(f"SELECT {', '.join(sums)} FROM masks", names).table
+        row = self.sql(f"SELECT {', '.join(sums)} FROM masks", names, timeout=timeout).table
         counts = [column[0].as_py() or 0 for column in row.columns]
         return np.array(edges), np.array(counts, np.int64)
 

@@ -171,6 +171,18 @@ def test_bounds_of_a_count_read_no_pixels(url: str, col: ms.Collection) -> None:
     assert surely == possibly == len(col.sql(aligned))
 
 
+@pytest.mark.parametrize("ask", ["count_bounds", "explain", "histogram"])
+def test_what_is_no_query_ends_in_time_too(url: str, col: ms.Collection, ask: str) -> None:
+    text = "SELECT mask_id FROM masks WHERE CP(mask, full_image, (0.3, 0.75)) > 9"
+    given = () if ask == "histogram" else (text,)
+    with ms.open(url, LocalRuntime(2)) as opened:
+        with pytest.raises(ms.QueryTimeoutError, match="time limit of 1e-09 s"):
+            getattr(opened, ask)(*given, timeout=1e-9)
+        # Nothing of it stays behind.
+        timely, unhurried = (getattr(opened, ask)(*given, timeout=t) for t in (60, None))
+    assert np.array_equal(timely[1], unhurried[1])
+
+
 def test_bounds_of_a_count_heed_metadata_and_parameters(col: ms.Collection) -> None:
     text = "SELECT mask_id FROM masks WHERE label = :label AND CP(mask, roi, (0.3, 0.75)) >= 0"
     assert col.count_bounds(text, {"label": "cat"}, roi="full_image") == (4, 4)

@@ -49,6 +49,7 @@ CALLS: dict[str, Call] = {
     "count_bounds": lambda col, maps, given: col.count_bounds(
         **{"text": SQL, "roi": (0, 0, 2, 2), **given}
     ),
+    "histogram": lambda col, maps, given: col.histogram(**given),
     "open": lambda col, maps, given: ms.open(**{"url": col.url, **given}),
     "create": lambda col, maps, given: ms.create(**{"url": f"{col.url}-other", **given}),
 }
@@ -113,7 +114,8 @@ WRONG: dict[str, dict[str, tuple[Any, ...]]] = {
     "masks": {"ids": (None, 1.5, "x", ODD, [None], [1.5], [99]), "scaled": NO_FLAG},
     "sql": _ASKING | _RUNNING,
     "explain": _ASKING | _RUNNING,
-    "count_bounds": _ASKING,
+    "count_bounds": _ASKING | {"timeout": _RUNNING["timeout"]},
+    "histogram": {"timeout": _RUNNING["timeout"]},
     "open": {
         **_OPENING,
         "cache": NO_PATH,
