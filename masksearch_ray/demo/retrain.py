@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from masksearch_ray.demo.augment import Plan, augmented, choose
 from masksearch_ray.demo.data import Digits, Mark, plant
 from masksearch_ray.demo.models import Classifier, learn, occlusion_saliency
+from masksearch_ray.model.interrupt import check
 from masksearch_ray.model.progress import Progress, silent
 from masksearch_ray.render.augment import inside_boxes
 
@@ -180,9 +181,11 @@ def try_plan(
         None of the images selected is learnt from.
     """
     flawed = plant(clean, mark)
+    check()
     chosen = choose(flawed, selected.tolist(), plan)
     extra = augmented(flawed, chosen, plan)
     after = retrain(flawed, extra, seed, progress)
-    return Retrained(
-        judge(model, clean, mark), judge(after, clean, mark), after, chosen, len(extra)
-    )
+    check()
+    before = judge(model, clean, mark)
+    check()
+    return Retrained(before, judge(after, clean, mark), after, chosen, len(extra))

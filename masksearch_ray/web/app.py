@@ -33,6 +33,7 @@ __all__ = ["make_app", "make_token", "serve"]
 
 _THREADS = 32  # that make tiles and wait; queries have their own
 _TICK = 0.02
+_GRACE = 2  # seconds that what is being sent may take when the server ends
 _RECONNECT = 10.0  # seconds that a page may be cut off before the server forgets it
 
 
@@ -96,6 +97,7 @@ def serve(options: ServeOptions, ready: Callable[[str], None] = lambda url: None
             access_log=False,
             ws="websockets-sansio",
             server_header=False,
+            timeout_graceful_shutdown=_GRACE,
         )
         server = uvicorn.Server(config)
         threading.Thread(target=_warm_up, args=(site, server), daemon=True).start()

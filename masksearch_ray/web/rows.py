@@ -68,6 +68,11 @@ class RowBook:
             raise InputError(f"no mask with mask_id {wanted[rows.index(None)]}")
         return [row for row in rows if row is not None]
 
+    def first(self) -> int | None:
+        """Any mask, for an example; None where there is none."""
+        found = self._ask("SELECT mask_id FROM masks LIMIT 1")
+        return int(found[0]["mask_id"]) if found else None
+
     def beside(self, row: Row) -> list[Row]:
         """Masks of the same image, the row's own among them, by id."""
         image = row.get("image_id")

@@ -168,6 +168,7 @@ class Runs:
         self._threads = ThreadPoolExecutor(at_once, "query")
         self._kept = Recent[Run](_KEPT_BYTES)
         self._asked = Recent[bool](_KNOWN)
+        self._begun: set[Run] = set()
 
     def start(self, sql: str, *, use_index: bool = True, most: int | None = None) -> Run:
         """Start a query; it waits while too many run.
@@ -183,6 +184,7 @@ class Runs:
         first = self._asked.get((sql, use_index)) is None
         self._asked.put((sql, use_index), True, 1)
         run = Run(sql, use_index, first)
+        self._begun.add(run)
         self._threads.submit(self._work, run, self._most if most is None else most)
         return run
 
@@ -191,11 +193,14 @@ class Runs:
         return self._kept.get(key)
 
     def close(self) -> None:
-        """Start no more; what runs ends by itself."""
+        """Start no more, and cancel what runs."""
+        for run in list(self._begun):
+            run.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _work(self, run: Run, most: int) -> None:
         run.work(self._ask, most)
+        self._begun.discard(run)
         self._kept.put(run.key, run, _RUN_BYTES + run.nbytes)
 
     def _ask(self, sql: str, use_index: bool) -> Result:

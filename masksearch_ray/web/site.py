@@ -21,6 +21,7 @@ from masksearch_ray.render import PairShown
 from masksearch_ray.session import Collection
 from masksearch_ray.web.build import Facts, facts_of, facts_sql, values_of, values_sql
 from masksearch_ray.web.build.offers import FEW
+from masksearch_ray.web.once import Once
 from masksearch_ray.web.options import ServeOptions
 from masksearch_ray.web.pictures import Look, Pictures
 from masksearch_ray.web.rows import Row, RowBook
@@ -58,6 +59,15 @@ class Site:
     options : ServeOptions
     key : str
         By which pictures and exports know the collection among those that are served.
+
+    Attributes
+    ----------
+    facts : Once of mapping
+        First statistics of the metadata columns.
+    histogram : Once of ValueHistogram
+        Pixels of all masks by value.
+    closed : Event
+        Set at the end: long work looks at it.
     """
 
     def __init__(self, options: ServeOptions, key: str = "main") -> None:
@@ -65,6 +75,7 @@ class Site:
         self.key = key
         # Collections that belong to this one, by key; guided pages look for their data there.
         self.beside: dict[str, Site] = {}
+        self.closed = threading.Event()
         self.collection: Collection = ms.open(options.url, **options.how)
         self.rows = RowBook(self.collection, options.seconds)
         self.pictures = Pictures(
@@ -75,7 +86,8 @@ class Site:
             options.picture_bytes,
         )
         self.runs = Runs(self.collection, options.seconds, options.rows, options.queries)
-        self._lock = threading.Lock()
+        self.facts = Once(self._read_facts)
+        self.histogram = Once(self._read_histogram)
         self._threads = ThreadPoolExecutor(_DRAWING, "drawing")
 
     @property
@@ -88,14 +100,7 @@ class Site:
         """What a query may name."""
         return self.collection.catalog
 
-    @property
-    def facts(self) -> Mapping[str, Facts]:
-        """First statistics of the metadata columns, read once."""
-        with self._lock:
-            return self._facts
-
-    @cached_property
-    def _facts(self) -> Mapping[str, Facts]:
+    def _read_facts(self) -> Mapping[str, Facts]:
         facts = facts_of(self.catalog, self._table(facts_sql(self.catalog)))
         for name, known in facts.items():
             if known.distinct is not None and 0 < known.distinct <= FEW:
@@ -111,15 +116,9 @@ class Site:
         kinds = {"box", "boxes"}
         return tuple(f.name for f in self.collection.catalog.fields.values() if f.kind in kinds)
 
-    @property
-    def histogram(self) -> ValueHistogram:
-        """Pixels of all masks by value; the index alone is read, once."""
-        with self._lock:
-            return self._histogram
-
-    @cached_property
-    def _histogram(self) -> ValueHistogram:
-        edges, counts = self.collection.histogram()
+    def _read_histogram(self) -> ValueHistogram:
+        """Read the index alone."""
+        edges, counts = self.collection.histogram(timeout=self.options.seconds)
         return ValueHistogram(tuple(np.asarray(edges).tolist()), tuple(np.asarray(counts).tolist()))
 
     # -- where pictures are -------------------------------------------------------------------
@@ -168,11 +167,12 @@ class Site:
     def warm_up(self) -> None:
         """Read what every visitor needs; errors are told to the first who does."""
         with contextlib.suppress(MaskSearchError):
-            self.histogram  # noqa: B018
-            self.facts  # noqa: B018
+            self.histogram.get()
+            self.facts.get()
 
     def close(self) -> None:
-        """Let go of the collection."""
+        """End what runs, and let go of the collection."""
+        self.closed.set()
         for site in self.beside.values():
             site.close()
         self.runs.close()

@@ -103,3 +103,23 @@ def test_cancelled_before_it_began_and_while_it_runs(collection: ms.Collection) 
     go_on.set()
     worker.join(30)
     assert run.state == "cancelled"
+
+
+def test_closing_ends_what_runs_and_what_waits(collection: ms.Collection) -> None:
+    some = runs(collection)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def ask(sql: str, use_index: bool) -> ms.Result:
+        begun.release()
+        go_on.wait(30)
+        return collection.sql(sql)
+
+    some._ask = ask  # type: ignore[method-assign]
+    running = [some.start(ALL), some.start(ALL)]
+    for _ in running:
+        assert begun.acquire(timeout=30)
+    waiting = some.start(ALL)
+    some.close()
+    go_on.set()
+    assert [done(run).state for run in running] == ["cancelled", "cancelled"]
+    assert waiting.table is None and waiting.state == "waiting"

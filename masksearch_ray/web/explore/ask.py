@@ -146,7 +146,9 @@ class Ask:
     def _count(self, built: Built) -> str:
         try:
             sql = to_sql(built, self.site.catalog, counts=False)
-            surely, possibly = self.site.collection.count_bounds(sql)
+            surely, possibly = self.site.collection.count_bounds(
+                sql, timeout=self.site.options.seconds
+            )
         except MaskSearchError as error:
             return str(error)
         if surely == possibly:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 from nicegui import ui
 
-from masksearch_ray.web.build import Built, Pair, offers, pair_columns, region_columns
+from masksearch_ray.web.build import Built, Facts, Pair, offers, pair_columns, region_columns
 from masksearch_ray.web.build.state import COMPARISONS
 from masksearch_ray.web.explore.conditions import Conditions
 from masksearch_ray.web.explore.region import RegionChoice
 from masksearch_ray.web.explore.values import ValueSlider
 from masksearch_ray.web.named import named
-from masksearch_ray.web.site import Site
+from masksearch_ray.web.site import Site, ValueHistogram
 
 __all__ = ["Controls"]
 
@@ -74,15 +74,15 @@ class Controls:
             self._conditions = Conditions(lambda where: self._take(where=where))
         self.set(built)
 
-    def fill(self) -> None:
-        """Take what is known of the collection by now: histogram, columns' values."""
-        catalog, facts = self.site.catalog, self.site.facts
+    def fill(self, facts: Mapping[str, Facts], histogram: ValueHistogram) -> None:
+        """Take what is known of the collection by now."""
+        catalog = self.site.catalog
         self._pairs = dict(pair_columns(catalog, facts))
         if not self._pairs:
             self._score.set_options({k: v for k, v in _SCORES.items() if k != "iou"})
         self._conditions.offer(offers(catalog, facts))
         for slider in (self._values, self._values_below):
-            slider.fill(self.site.histogram)
+            slider.fill(histogram)
         self._show_pair()
 
     def set(self, built: Built) -> None:

@@ -237,7 +237,7 @@ class Detail:
         )
 
     def _ask(self, sql: str) -> list[dict[str, Any]]:
-        return self.site.collection.sql(sql).to_pylist()
+        return self.site.collection.sql(sql, timeout=self.site.options.seconds).to_pylist()
 
 
 def _title(row: Row) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from nicegui import ui
 
+from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.query import Query
 from masksearch_ray.web.asking import Asking, Question
 from masksearch_ray.web.explore.answer import Answer, range_of
@@ -105,8 +106,12 @@ class Explore:
         await self.run()
         if link.mask is not None:
             await self.open_mask(link.mask)
-        await asyncio.to_thread(lambda: (self.site.facts, self.site.histogram))
-        self.ask.controls.fill()
+        try:
+            facts, histogram = await self.site.facts.wait(), await self.site.histogram.wait()
+        except MaskSearchError as error:
+            ui.notify(f"What columns and pixels hold is not known: {error}", type="warning")
+        else:
+            self.ask.controls.fill(facts, histogram)
         await self.ask.count()
 
     # -- asking -------------------------------------------------------------------------------
@@ -221,7 +226,11 @@ class Explore:
 
     async def _draw_region(self, choice: RegionChoice) -> None:
         """Draw on the first mask that was found, or else the first of all."""
-        mask_id = await asyncio.to_thread(self._example)
+        try:
+            mask_id = await asyncio.to_thread(self._example)
+        except MaskSearchError as error:
+            ui.notify(str(error), type="warning")
+            return
         if mask_id is None:
             ui.notify("There is no mask to draw on.", type="warning")
         else:
@@ -231,8 +240,7 @@ class Explore:
         answer = self.results.answer
         if answer is not None and answer.kind == "masks" and len(answer):
             return int(answer.keys[0])
-        first = self.site.collection.sql("SELECT mask_id FROM masks LIMIT 1").to_pylist()
-        return int(first[0]["mask_id"]) if first else None  # type: ignore[call-overload]
+        return self.site.rows.first()
 
     # -- to take away ---------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -112,8 +112,9 @@ class _Attacked:
     async def begin(self) -> None:
         """Fill in what must be read first, and ask."""
         await self._ask(self._asking.begin())
-        histogram = await asyncio.to_thread(lambda: self.site.histogram)
-        self._values.fill(histogram)
+        # The ranking is there without the bars above the slider.
+        with contextlib.suppress(MaskSearchError):
+            self._values.fill(await self.site.histogram.wait())
 
     def _changed(self, *_: Any) -> None:
         self._asking.later(self._ask)

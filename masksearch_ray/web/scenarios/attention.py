@@ -174,7 +174,11 @@ class _Attention:
 
     async def begin(self) -> None:
         """Offer what the collection has, and ask the first question."""
-        facts = await asyncio.to_thread(lambda: self.site.facts)
+        try:
+            facts = await self.site.facts.wait()
+        except MaskSearchError as error:
+            self._head.set_text(str(error))
+            return
         self._pairs = dict(pair_columns(self.site.catalog, facts))
         if not self._pairs:
             self._head.set_text(
@@ -335,13 +339,13 @@ class _Attention:
         return panels(title, site.collection.shapes([ids[0]])[0], shown)
 
     async def _draw(self, choice: RegionChoice) -> None:
-        first = await asyncio.to_thread(
-            lambda: self.site.collection.sql(
-                "SELECT mask_id FROM masks LIMIT 1", timeout=self.site.options.seconds
-            ).to_pylist()
-        )
-        if first:
-            await self._regions.show(choice, int(str(first[0]["mask_id"])), View())
+        try:
+            first = await asyncio.to_thread(self.site.rows.first)
+        except MaskSearchError as error:
+            self._head.set_text(str(error))
+            return
+        if first is not None:
+            await self._regions.show(choice, first, View())
 
 
 def bins_of(values: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -95,7 +95,7 @@ class _Classifier:
         ui.on("cell", lambda event: self._clicked(event.args))
 
     def _build_retrain(self, record: DemoRecord) -> RetrainStep:
-        return RetrainStep(record, self._chosen_images, lambda: self._augment.how)
+        return RetrainStep(self.site, record, self._chosen_images, lambda: self._augment.how)
 
     def _build_matrix(self, boxes: list[str]) -> None:
         text = (
@@ -130,7 +130,11 @@ class _Classifier:
         """Offer the models, and count."""
         if self._lacking:
             return
-        facts = await asyncio.to_thread(lambda: self.site.facts)
+        try:
+            facts = await self.site.facts.wait()
+        except MaskSearchError as error:
+            self._told.set_text(str(error))
+            return
         known = facts["model_id"].values if "model_id" in facts else ()
         self._model.set_options(list(known), value=known[-1] if known else None)
         self._model.set_visibility(len(known) > 1)

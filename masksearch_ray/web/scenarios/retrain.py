@@ -16,6 +16,7 @@ from masksearch_ray.model.interrupt import interruptible
 from masksearch_ray.model.progress import ProgressStep
 from masksearch_ray.model.text import count
 from masksearch_ray.web.scenarios.parts import step
+from masksearch_ray.web.site import Site
 
 if TYPE_CHECKING:
     from masksearch_ray.demo.augment import Plan
@@ -49,6 +50,8 @@ class RetrainStep:
 
     Parameters
     ----------
+    site : Site
+        A training ends with it.
     record : DemoRecord
         How the demonstration was made.
     chosen : callable
@@ -59,10 +62,12 @@ class RetrainStep:
 
     def __init__(
         self,
+        site: Site,
         record: DemoRecord,
         chosen: Callable[[], Sequence[int]],
         how: Callable[[], Augmentation],
     ) -> None:
+        self._site = site
         self._record = record
         self._wanted = chosen
         self._how = how
@@ -129,7 +134,7 @@ class RetrainStep:
             return try_plan(model, clean, record.mark, images, plan, record.seed, self._progress)
 
     def _check(self) -> None:
-        if self._stopped.is_set():
+        if self._stopped.is_set() or self._site.closed.is_set():
             raise QueryCancelledError("the training was cancelled")
 
     def _progress(self, told: ProgressStep) -> None:
