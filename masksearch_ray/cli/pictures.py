@@ -119,10 +119,6 @@ class Painter:
             return None
 
     def _read(self, path: str) -> RGB:
-        from masksearch_ray.render import read_image
-        from masksearch_ray.storage import open_storage
+        from masksearch_ray.session.images import Images
 
-        if "://" not in path:
-            return read_image(Path(path) if self._folder is None else self._folder / path)
-        folder, _, name = path.rpartition("/")
-        return read_image(open_storage(folder, self._options).get(name))
+        return Images([self._folder] if self._folder else [], self._options).read(path)

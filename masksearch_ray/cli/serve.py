@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from masksearch_ray.cli.help import add_command, option
+from masksearch_ray.cli.help import add_command, option, repeated
 from masksearch_ray.cli.options import (
     Address,
     Cache,
@@ -28,10 +28,11 @@ __all__ = ["Port", "add_to", "check_installed", "serve_page"]
 _PAGE = "The page"
 
 Images = Annotated[
-    Path | None,
-    option(
+    list[Path],
+    repeated(
         metavar="FOLDER",
-        help="Where relative paths of images begin; by default the working folder.",
+        help="Where relative paths of images begin, by default the working folder; no image that lies "
+        "elsewhere is shown then. May be repeated.",
         group=_PAGE,
     ),
 ]
@@ -95,7 +96,7 @@ def add_to(app: typer.Typer) -> None:
 def serve(
     collection: Collection,
     storage_option: StorageOption,
-    images: Images = None,
+    images: Images,
     host: Host = "127.0.0.1",
     port: Port = 8080,
     token: Token = None,
@@ -122,7 +123,7 @@ def serve(
     }
     serve_page(
         collection,
-        images=images,
+        images=tuple(images),
         host=host,
         port=port,
         token=token,

@@ -33,8 +33,9 @@ class ServeOptions:
         Of the collection.
     how : mapping
         Further arguments of `masksearch_ray.open`.
-    images : Path, optional
-        Folder in which relative image paths begin; by default the working folder.
+    images : tuple of Path
+        Folders in which relative paths of images begin, by default the working folder; where there
+        are any, no image is read that does not lie below one of them.
     image_options : mapping
         Options of the storage where images are URLs.
     host : str
@@ -55,7 +56,7 @@ class ServeOptions:
 
     url: str
     how: Mapping[str, Any] = field(default_factory=dict)
-    images: Path | None = None
+    images: tuple[Path, ...] = ()
     image_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     host: str = "127.0.0.1"
     port: int = 8080
@@ -74,5 +75,6 @@ class ServeOptions:
             raise InputError("token: it must not be empty")
         if self.token is None and not is_loopback(self.host):
             raise InputError(f"host {self.host}: others reach it, so a token is wanted")
-        if self.images is not None and not self.images.is_dir():
-            raise InputError(f"images {self.images}: no such folder")
+        for folder in self.images:
+            if not folder.is_dir():
+                raise InputError(f"images {folder}: no such folder")

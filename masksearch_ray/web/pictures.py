@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +19,10 @@ from masksearch_ray.render import (
     paint,
     pair_layer,
     png_bytes,
-    read_image,
     resize,
 )
 from masksearch_ray.session import Collection
-from masksearch_ray.storage import open_storage
+from masksearch_ray.session.images import Images
 from masksearch_ray.web.rows import Row, RowBook
 
 __all__ = ["Look", "Pictures"]
@@ -71,10 +68,8 @@ class Pictures:
     collection : Collection
     rows : RowBook
         From which paths of images come: no other file is ever read.
-    folder : Path, optional
-        Where relative paths begin.
-    options : mapping
-        Of the storage where images are URLs.
+    images : Images
+        Reads them.
     budget : int
         Bytes of pictures that are kept.
     """
@@ -83,14 +78,12 @@ class Pictures:
         self,
         collection: Collection,
         rows: RowBook,
-        folder: Path | None,
-        options: Mapping[str, Any],
+        images: Images,
         budget: int,
     ) -> None:
         self._collection = collection
         self._rows = rows
-        self._folder = folder
-        self._options = options
+        self._images = images
         self._drawn = Recent[bytes](budget)
         self._values = Recent[Values](_MASK_BYTES)
 
@@ -180,25 +173,12 @@ class Pictures:
         if not isinstance(path, str) or not path:
             raise DataError(f"mask {row.get('mask_id')}: no {column} is known")
         try:
-            return self._read(path)
+            return self._images.read(path)
         except (MaskSearchError, OSError, ValueError) as error:
             # Paths of this machine are the log's alone.
             _log.warning("image of mask %s: %s", row.get("mask_id"), error)
             told = f"the image of mask {row.get('mask_id')} cannot be read"
             raise DataError(told) from None
-
-    def _read(self, path: str) -> RGB:
-        if "://" in path:
-            parent, _, name = path.rpartition("/")
-            options = {} if path.startswith("file://") else dict(self._options)
-            return read_image(open_storage(parent, options).get(name))
-        if self._folder is None or Path(path).is_absolute():
-            return read_image(Path(path))
-        folder = self._folder.resolve()
-        file = (folder / path).resolve()
-        if not file.is_relative_to(folder):
-            raise DataError(f"{path}: not below the folder of images")
-        return read_image(file)
 
     def values(self, mask_ids: Sequence[int]) -> list[Values]:
         """Masks as values of the domain, ``(H, W)`` each."""

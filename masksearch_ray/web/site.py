@@ -19,6 +19,7 @@ from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.query import Catalog
 from masksearch_ray.render import PairShown
 from masksearch_ray.session import Collection
+from masksearch_ray.session.images import Images
 from masksearch_ray.web.build import Facts, facts_of, facts_sql, values_of, values_sql
 from masksearch_ray.web.build.offers import FEW
 from masksearch_ray.web.once import Once
@@ -81,8 +82,7 @@ class Site:
         self.pictures = Pictures(
             self.collection,
             self.rows,
-            options.images,
-            options.image_options,
+            Images(options.images, options.image_options, confined=True),
             options.picture_bytes,
         )
         self.runs = Runs(self.collection, options.seconds, options.rows, options.queries)

@@ -35,7 +35,7 @@ def test_loopback(host: str, loopback: bool) -> None:
         ({"token": ""}, "empty"),
         ({"rows": 0}, "more than 0"),
         ({"seconds": 0.0}, "more than 0"),
-        ({"images": Path("no/such/folder")}, "no such folder"),
+        ({"images": (Path("no/such/folder"),)}, "no such folder"),
     ],
 )
 def test_wrong_options(wrong: dict[str, object], told: str) -> None:

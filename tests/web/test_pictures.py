@@ -14,6 +14,7 @@ from PIL import Image
 import masksearch_ray as ms
 from masksearch_ray.errors import DataError, InputError
 from masksearch_ray.render import colour_scale, write_png
+from masksearch_ray.session.images import Images
 from masksearch_ray.web import pictures as drawing
 from masksearch_ray.web.pictures import Look, Pictures
 from masksearch_ray.web.rows import RowBook
@@ -38,7 +39,7 @@ def pictures(
     paths = ["a.png", "b.png", "gone.png", None, "../beside.png"]
     with ms.create("memory://pictures-of-the-page") as made:
         made.append(masks, {"image_id": [0, 0, 1, 1, 2], "image_path": paths})
-        yield Pictures(made, RowBook(made), folder, {}, 1 << 20)
+        yield Pictures(made, RowBook(made), Images([folder], {}, confined=True), 1 << 20)
 
 
 def opened(data: bytes) -> Image.Image:
