@@ -74,7 +74,7 @@ class Images:
             place = next((place for place in places if place.exists()), places[0])
             real = place.resolve()
             inside = any(real.is_relative_to(folder.resolve()) for folder in folders)
-        except (OSError, RuntimeError) as error:  # RuntimeError: links that go round
+        except (OSError, RuntimeError, ValueError) as error:  # links that go round, odd names
             raise DataError(f"{path}: cannot be looked for ({error})") from error
         if self._confined and not inside:
             raise DataError(f"{path}: not below a folder of images")
