@@ -31,8 +31,8 @@ Images = Annotated[
     list[Path],
     repeated(
         metavar="FOLDER",
-        help="Where relative paths of images begin; by default the working folder. May be repeated. "
-        "Where it is given, no image that lies elsewhere is shown.",
+        help="Where relative paths of images begin; by default the working folder. May be "
+        "repeated. Where it is given, no image that lies elsewhere is shown.",
         group=_PAGE,
     ),
 ]
