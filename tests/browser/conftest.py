@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 import masksearch_ray as ms
 from masksearch_ray.demo import run_demo
+from tests.browser.made import make
 
 IMAGES = 400
 _DOCS = Path(__file__).parents[2] / "docs" / "images"
@@ -123,6 +124,27 @@ def served(collection: str) -> Iterator[Served]:
     """The page, served."""
     process, url = serve(collection)
     yield Served(url, collection, process.pid)
+    end(process)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A collection with three masks an image, NULLs, and columns of all kinds."""
+    return make(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture(scope="session")
+def made_opened(made: str) -> Iterator[ms.Collection]:
+    """The same, to be asked beside the page."""
+    with ms.open(made) as held:
+        yield held
+
+
+@pytest.fixture(scope="session")
+def made_served(made: str) -> Iterator[Served]:
+    """The page on it, served."""
+    process, url = serve(made)
+    yield Served(url, made, process.pid)
     end(process)
 
 

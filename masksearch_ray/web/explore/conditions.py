@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +19,11 @@ _TOLD = {
     "=": "is", "<>": "is not", "in": "is one of", "not in": "is none of", "between": "between",
     "like": "like", "not like": "not like", "is null": "is empty", "is not null": "is not empty",
 }  # fmt: skip
+_COMPARING = ("=", "<>", "<", "<=", ">", ">=")
+_SEVERAL = ("in", "not in")
+_NULL = ("is null", "is not null")
 _OTHER = "column "
+_TYPED = "value"
 
 
 class Conditions:
@@ -32,6 +38,7 @@ class Conditions:
     def __init__(self, on_change: Callable[[tuple[Condition, ...]], Any]) -> None:
         self._offers: dict[str, Offer] = {}
         self._where: list[Condition] = []
+        self._places: list[ui.element] = []
         self._on_change = on_change
         self._lines = ui.column().classes("w-full gap-1")
         self._add = ui.select([], label="Add a filter on …").classes("w-full")
@@ -59,15 +66,19 @@ class Conditions:
         self._draw()
         self._tell()
 
-    def _change(self, at: int, condition: Condition | None) -> None:
-        if condition is None:
-            del self._where[at]
-        else:
-            redraw = condition.operator != self._where[at].operator
-            self._where[at] = condition
-            if not redraw:
-                self._tell()
-                return
+    def _change(self, at: int, condition: Condition) -> None:
+        offer = self._offers.get(condition.column)
+        stays = _look(condition, offer) == _look(self._where[at], offer)
+        self._where[at] = condition
+        if not stays:
+            # No other control is made anew: with it would go the keyboard's focus.
+            self._places[at].clear()
+            with self._places[at]:
+                self._value(at, condition, offer)
+        self._tell()
+
+    def _remove(self, at: int) -> None:
+        del self._where[at]
         self._draw()
         self._tell()
 
@@ -76,6 +87,7 @@ class Conditions:
 
     def _draw(self) -> None:
         self._lines.clear()
+        self._places = []
         with self._lines:
             for at, condition in enumerate(self._where):
                 self._line(at, condition)
@@ -94,45 +106,68 @@ class Conditions:
             choose.on_value_change(
                 lambda event: self._change(at, self._with_operator(self._where[at], event.value))
             )
-            with ui.element("div").classes("grow min-w-0"):
+            with ui.element("div").classes("grow min-w-0") as place:
                 self._value(at, condition, offer)
-            remove = ui.button(icon="close", on_click=lambda: self._change(at, None))
+            self._places.append(place)
+            remove = ui.button(icon="close", on_click=lambda: self._remove(at))
             named(remove, f"Remove: {condition.column}").props("flat round dense size=sm")
 
     def _with_operator(self, condition: Condition, operator: Any) -> Condition:
+        """The condition with another operator, and as much of its values as that takes."""
         offer = self._offers.get(condition.column)
         fresh = Condition(condition.column, operator) if offer is None else _first(offer, operator)
-        if condition.other and fresh.operator in ("=", "<>", "<", "<=", ">", ">="):
+        if condition.other and fresh.operator in _COMPARING:
             return replace(condition, operator=fresh.operator)
-        if len(fresh.values) == len(condition.values) and operator != "between":
+        if fresh.operator in _SEVERAL and condition.values:
             return replace(fresh, values=condition.values)
+        if len(fresh.values) == 1 and condition.values:
+            return replace(fresh, values=condition.values[:1])
         return fresh
 
     def _value(self, at: int, condition: Condition, offer: Offer | None) -> None:
-        name, operator = condition.column, condition.operator
-        if operator in ("is null", "is not null"):
-            return
-        if operator in ("in", "not in"):
+        match _look(condition, offer):
+            case "several":
+                self._several(at, condition, offer)
+            case "two":
+                with ui.row().classes("no-wrap gap-1"):
+                    for place in (0, 1):
+                        self._typed(at, condition, offer, place)
+            case "choice" if offer is not None:
+                self._chosen(at, condition, offer)
+            case "text or column" if offer is not None:
+                self._add_others(self._typed(at, condition, offer, 0), at, offer)
+            case "text":
+                self._typed(at, condition, offer, 0)
+
+    def _several(self, at: int, condition: Condition, offer: Offer | None) -> None:
+        """Values to choose, or else to type."""
+        name = f"{condition.column}: values"
+
+        def changed(values: tuple[Any, ...]) -> None:
+            self._change(at, replace(self._where[at], values=values))
+
+        if offer is None or offer.values:
             known = list(dict.fromkeys([*(offer.values if offer else ()), *condition.values]))
             many = ui.select(known, value=list(condition.values), multiple=True)
-            named(many, f"{name}: values").props("dense outlined use-chips").classes("w-full")
-            many.on_value_change(
-                lambda event: self._change(
-                    at, replace(self._where[at], values=tuple(event.value or ()))
-                )
-            )
-        elif operator == "between":
-            with ui.row().classes("no-wrap gap-1"):
-                for place in (0, 1):
-                    self._typed(at, condition, offer, place)
-        elif offer is not None and (offer.values or offer.others) and "like" not in operator:
-            self._chosen(at, condition, offer)
-        else:
-            self._typed(at, condition, offer, 0)
+            named(many, name).props("dense outlined use-chips").classes("w-full")
+            many.on_value_change(lambda event: changed(tuple(event.value or ())))
+            return
+        typed = ui.input(value=_list_text(condition.values), placeholder="one, another")
+        typed.validation = lambda text: None if _listed(text, offer.kind) else "with commas between"
+        named(typed, name).props("dense outlined debounce=300").classes("w-full")
+
+        def told(event: Any) -> None:
+            values = _listed(event.value, offer.kind)
+            if values:
+                changed(values)
+
+        typed.on_value_change(told)
 
     def _chosen(self, at: int, condition: Condition, offer: Offer) -> None:
-        """A value to choose or to type, or another column."""
+        """A value to choose, or another column."""
         options: dict[Any, str] = {value: str(value) for value in offer.values}
+        if not options:
+            options = {_TYPED: "a value …"}
         options |= {_OTHER + other: f"→ {other}" for other in offer.others}
         value = _OTHER + condition.other if condition.other else (*condition.values, None)[0]
         if value is not None:
@@ -142,15 +177,16 @@ class Conditions:
 
         def chosen(event: Any) -> None:
             now = self._where[at]
-            if isinstance(event.value, str) and event.value in {_OTHER + o for o in offer.others}:
-                other = event.value.removeprefix(_OTHER)
-                self._change(at, replace(now, values=(), other=other))
+            if event.value == _TYPED and not offer.values:
+                self._change(at, _first(offer, now.operator))
+            elif isinstance(event.value, str) and event.value in {_OTHER + o for o in offer.others}:
+                self._compare(at, event.value.removeprefix(_OTHER))
             else:
                 self._change(at, replace(now, values=(event.value,), other=""))
 
         choose.on_value_change(chosen)
 
-    def _typed(self, at: int, condition: Condition, offer: Offer | None, place: int) -> None:
+    def _typed(self, at: int, condition: Condition, offer: Offer | None, place: int) -> Any:
         values: list[Any] = [*condition.values, None, None]
         number = offer is not None and offer.kind in ("int", "float")
         make: Any = ui.number if number else ui.input
@@ -165,12 +201,42 @@ class Conditions:
             self._change(at, replace(self._where[at], values=tuple(now)))
 
         control.on_value_change(typed)
+        return control
+
+    def _add_others(self, control: Any, at: int, offer: Offer) -> None:
+        """Let a column be chosen in place of a value that is typed."""
+        with control.add_slot("append"):
+            button = ui.button(icon="more_vert").props("flat round dense size=sm")
+            named(button, f"{offer.column}: another column")
+            with button, ui.menu():
+                for other in offer.others:
+                    item = ui.menu_item(f"→ {other}", lambda other=other: self._compare(at, other))
+                    item.props("role=menuitem")
+
+    def _compare(self, at: int, other: str) -> None:
+        self._change(at, replace(self._where[at], values=(), other=other))
+
+
+def _look(condition: Condition, offer: Offer | None) -> str:
+    """Which control a condition's value has."""
+    operator = condition.operator
+    if operator in _NULL:
+        return "nothing"
+    if operator in _SEVERAL:
+        return "several"
+    if operator == "between":
+        return "two"
+    if offer is None or operator not in _COMPARING:
+        return "text"
+    if offer.values or condition.other:
+        return "choice"
+    return "text or column" if offer.others else "text"
 
 
 def _first(offer: Offer, operator: Any) -> Condition:
     """A condition as it is when it was just added: on the likeliest value."""
     likely = next((v for v in (*offer.values, offer.low) if v is not None), "")
-    if operator in ("is null", "is not null"):
+    if operator in _NULL:
         return Condition(offer.column, operator)
     if operator == "between":
         high = offer.high if offer.high is not None else likely
@@ -181,3 +247,20 @@ def _first(offer: Offer, operator: Any) -> Condition:
 
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _list_text(values: Sequence[object]) -> str:
+    """Values with commas between, those in quotes that hold one."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    return line.getvalue()
+
+
+def _listed(text: str | None, kind: str) -> tuple[Any, ...]:
+    """Values of a column's kind, as they were typed; none where one is none of the kind."""
+    make: Any = {"int": int, "float": float}.get(kind, str)
+    parts = next(csv.reader([text or ""], skipinitialspace=True), [])
+    try:
+        return tuple(make(part.strip()) for part in parts if part.strip())
+    except ValueError:
+        return ()

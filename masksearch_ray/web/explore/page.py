@@ -92,8 +92,8 @@ class Explore:
                     ("as Python", "python"),
                     ("as a command", "command"),
                 ):
-                    ui.menu_item(name, self._copier(attribute))
-                ui.menu_item("link to this page", self._copy_link)
+                    ui.menu_item(name, self._copier(attribute)).props("role=menuitem")
+                ui.menu_item("link to this page", self._copy_link).props("role=menuitem")
 
     async def begin(self) -> None:
         """Fill in what must be read first, then ask what the URL asks."""

@@ -138,7 +138,7 @@ class Results:
             self._order.props('dense outlined aria-label="Order"').classes("min-w-40")
             self._order.on_value_change(lambda event: self._change(order=event.value, page=0))
             self._size = ui.select(_SIZES, value=self.view.size, label="Per page")
-            self._size.props("dense outlined").classes("min-w-24")
+            self._size.props("dense outlined").classes("min-w-28")
             self._size.on_value_change(lambda event: self._change(size=event.value, page=0))
             self._pages = ui.pagination(1, 1, direction_links=True)
             self._pages.props(":max-pages=7 boundary-links aria-label=Pages")
@@ -176,7 +176,8 @@ class Results:
                 ui.button(text, on_click=choose).props("flat dense no-caps")
             with ui.button("Export", icon="download").props("flat dense no-caps"), ui.menu():
                 for ending, name in _EXPORTS:
-                    ui.menu_item(name, lambda ending=ending: self._export(ending))
+                    item = ui.menu_item(name, lambda ending=ending: self._export(ending))
+                    item.props("role=menuitem")
 
     def set_view(self, view: View) -> None:
         """Take a view, as of a permalink, before an answer is shown."""
