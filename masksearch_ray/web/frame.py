@@ -27,6 +27,7 @@ PAGES = (
 _HEAD = (
     f'<link rel="stylesheet" href="/static/masksearch.css?v={__version__}">'
     f'<script src="/static/masksearch.js?v={__version__}"></script>'
+    f'<script src="/static/access.js?v={__version__}"></script>'
 )
 
 

@@ -57,6 +57,8 @@ class Results:
         self.answer: Answer | None = None
         self.selected: list[str] = []
         self._name = name
+        # Controls that a table without pictures has no use for.
+        self._of_pictures: list[ui.element] = []
         self._run: Run | None = None
         self._drawing = Asking()
         self._on_view = on_view
@@ -154,7 +156,7 @@ class Results:
         ).classes("ms-grid w-full")
 
     def _build_look(self) -> None:
-        with ui.row().classes("items-center gap-2"):
+        with ui.row().classes("items-center gap-2") as heat:
             ui.label("Heat").classes("text-sm ms-soft")
             slider = ui.slider(min=0, max=1, step=0.05, value=self.view.opacity)
             slider.props('dense aria-label="Opacity of the heat map"').classes("w-24")
@@ -168,12 +170,15 @@ class Results:
         self._own.on_value_change(lambda event: self._change(own=event.value))
         self._boxes = ui.checkbox("boxes", value=self.view.boxes)
         self._boxes.on_value_change(lambda event: self._change(boxes=event.value))
+        self._of_pictures += [heat, self._colours, self._own, self._boxes]
 
     def _build_marks(self) -> None:
         with ui.row().classes("items-center gap-1"):
             self._marked = ui.label().classes("text-sm ms-soft ms-number").mark("marked")
             for text, choose in (("Mark page", self._mark_page), ("Unmark", self._unmark)):
-                ui.button(text, on_click=choose).props("flat dense no-caps")
+                button = ui.button(text, on_click=choose).props("flat dense no-caps")
+                self._of_pictures.append(button)
+            self._of_pictures.append(self._marked)
             with ui.button("Export", icon="download").props("flat dense no-caps"), ui.menu():
                 for ending, name in _EXPORTS:
                     item = ui.menu_item(name, lambda ending=ending: self._export(ending))
@@ -204,6 +209,8 @@ class Results:
             text += " so far"
         self._head.set_text(text)
         self._bar.set_visibility(total > 0)
+        for control in self._of_pictures:
+            control.set_visibility(self.answer.kind != "table")
         pages = max(1, -(-total // self.view.size), self.view.page + 1)
         self._pages.max = pages
         self._pages.set_visibility(pages > 1)
@@ -256,6 +263,10 @@ class Results:
     def _export(self, ending: str) -> None:
         if self._run is None or not self._run.over:
             ui.notify("Wait until the answer is whole.", type="warning")
+            return
+        table = self._run.table
+        if ending == "zip" and table is not None and "mask_id" not in table.column_names:
+            ui.notify("The answer has no mask_id, so there are no masks to draw.", type="warning")
             return
         # Not in the URL, which thousands of ids would be too long for.
         self._run.marked = frozenset(self.selected)
