@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from masksearch_ray.web.scenarios.attention import bins_of
+from masksearch_ray.web.scenarios.histogram import bins_of
 
 
 @pytest.mark.smoke

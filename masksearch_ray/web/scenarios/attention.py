@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from nicegui import events, ui
+from nicegui import ui
 from numpy.typing import NDArray
 
 from masksearch_ray.errors import MaskSearchError
@@ -33,14 +33,13 @@ from masksearch_ray.web.frame import frame
 from masksearch_ray.web.permalink import Link, write_link
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.runs import Run
+from masksearch_ray.web.scenarios.histogram import BINS, Bars, bin_range, bins_of
 from masksearch_ray.web.scenarios.parts import Panel, ask_all, panels, step, too_many
 from masksearch_ray.web.site import Site
 from masksearch_ray.web.view import View
 
 __all__ = ["add_attention"]
 
-_BINS = 20
-_EDGES = np.linspace(0.0, 1.0, _BINS + 1)
 _SHOWN = 12
 _SIZE = 320
 _CONNECT = 60.0
@@ -158,8 +157,7 @@ class _Attention:
             "it again for the first ones."
         )
         with step(2, "See the whole collection", text):
-            self._chart = ui.echart(_chart([], frozenset()), on_point_click=self._clicked)
-            self._chart.classes("w-full h-48").mark("histogram")
+            self._bars = Bars(self._clicked)
             self._told = ui.label().classes("text-sm ms-soft ms-number").mark("histogram-told")
             self._told.props('aria-live="polite"')
             self._explore = ui.link("Open in Explore", "/").classes("text-sm")
@@ -226,7 +224,7 @@ class _Attention:
             self._head.set_text(str(error))
             return
         self._explore.props(f'href="/?{write_link(Link(built), self.site.catalog)}"')
-        self._draw_chart([], frozenset())
+        self._bars.show([], ())
         self._told.set_text("Counting all images …")
         first = ask_all(self.site, question, sql)
         await first.wait()
@@ -260,7 +258,7 @@ class _Attention:
         known = values[~np.isnan(values)]
         at = bins_of(values)
         marked = at[: self._asked.k].tolist() if self._bin is None else [self._bin]
-        self._draw_chart(np.bincount(at[at >= 0], minlength=_BINS).tolist(), frozenset(marked))
+        self._bars.show(np.bincount(at[at >= 0], minlength=BINS).tolist(), marked, self._bin)
         empty = len(values) - len(known)
         none = f"; {count(empty)} where neither mask is strong" if empty else ""
         mean = f", mean {known.mean():.3f}" if len(known) else ""
@@ -274,22 +272,17 @@ class _Attention:
     def _names(self, asked: _Asked) -> Names:
         return names(asked.built(self.site.collection.domain), self.site.catalog)
 
-    def _draw_chart(self, counts: Sequence[int], marked: frozenset[int]) -> None:
-        self._chart.options.update(_chart(counts, marked))
-        self._chart.update()
-
-    async def _clicked(self, event: events.EChartPointClickEventArguments) -> None:
+    async def _clicked(self, at: int) -> None:
         if self._all is None or self._asked is None:
             return
-        self._bin = None if self._bin == event.data_index else event.data_index
+        self._bin = None if self._bin == at else at
         self._fill()
         asked = self._asked
         if self._bin is None:
             await self._show(self._all.slice(0, asked.k), "", asked)
             return
-        low, high = self._bin / _BINS, (self._bin + 1) / _BINS
-        found = self._all.filter(pa.array(bins_of(self._scores(self._all)) == self._bin))
-        text = f"IoU {low:g} to {high:g}: {count(found.num_rows, 'image')}"
+        found = self._all.filter(pa.array(bins_of(self._scores(self._all)) == at))
+        text = f"{bin_range(at)}: {count(found.num_rows, 'image')}"
         await self._show(found.slice(0, asked.k), text, asked)
 
     async def _show(self, table: pa.Table, text: str, asked: _Asked) -> None:
@@ -348,22 +341,6 @@ class _Attention:
             await self._regions.show(choice, first, View())
 
 
-def bins_of(values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Bar of the histogram that each IoU belongs to; -1 where there is none.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (N,)
-        From 0 to 1, or NaN.
-
-    Returns
-    -------
-    ndarray of intp, shape (N,)
-    """
-    at = np.clip(np.searchsorted(_EDGES, values, "right") - 1, 0, _BINS - 1)
-    return np.where(np.isnan(values), -1, at)
-
-
 def _told_run(run: Run) -> str:
     if run.stats is None or run.table is None:
         return ""
@@ -372,21 +349,3 @@ def _told_run(run: Run) -> str:
         f"{count(run.table.num_rows, 'image')} in {duration(stats.seconds)}; the index decided "
         f"{percent(stats.rows_decided_by_index, stats.rows_selected)} of the masks"
     )
-
-
-def _chart(counts: Sequence[int], marked: frozenset[int]) -> dict[str, Any]:
-    """Options of the histogram."""
-    colours = ("#0b6aa8", "#ee7733")
-    bars = [
-        {"value": n, "itemStyle": {"color": colours[at in marked]}} for at, n in enumerate(counts)
-    ]
-    names = [f"{at / _BINS:.2f}" for at in range(_BINS)]
-    return {
-        "aria": {"enabled": True},
-        "grid": {"left": 44, "right": 8, "top": 10, "bottom": 36},
-        "tooltip": {"trigger": "axis"},
-        "xAxis": {"type": "category", "data": names, "name": "IoU", "nameLocation": "middle",
-                  "nameGap": 22},
-        "yAxis": {"type": "value"},
-        "series": [{"type": "bar", "data": bars, "barCategoryGap": "8%", "name": "images"}],
-    }  # fmt: skip
