@@ -221,8 +221,9 @@ class _Attention:
         try:
             sql = to_sql(built, self.site.catalog)
         except MaskSearchError as error:
-            self._head.set_text(str(error))
+            self._clear(str(error))
             return
+        self._explore.set_visibility(True)
         self._explore.props(f'href="/?{write_link(Link(built), self.site.catalog)}"')
         self._bars.show([], ())
         self._told.set_text("Counting all images …")
@@ -231,13 +232,20 @@ class _Attention:
         if not question.stands:
             return
         if first.table is None:
-            self._head.set_text(str(first.error or first.state))
-            self._rows.set_content("")
-            self._told.set_text("")
+            self._clear(str(first.error or first.state))
             return
         await self._show(first.table, _told_run(first), asked)
         if question.stands:
             await self._count(question, sql.rpartition("\nLIMIT")[0])
+
+    def _clear(self, text: str) -> None:
+        """Tell why nothing is shown."""
+        self._shown = None
+        self._head.set_text(text)
+        self._rows.set_content("")
+        self._told.set_text("")
+        self._bars.show([], ())
+        self._explore.set_visibility(False)
 
     async def _count(self, question: Question, sql: str) -> None:
         """Fill the histogram: of all images, as without a limit no bound leaves any out."""
@@ -283,6 +291,7 @@ class _Attention:
             return
         found = self._all.filter(pa.array(bins_of(self._scores(self._all)) == at))
         text = f"{bin_range(at)}: {count(found.num_rows, 'image')}"
+        text += f", the first {asked.k} shown" if found.num_rows > asked.k else ""
         await self._show(found.slice(0, asked.k), text, asked)
 
     async def _show(self, table: pa.Table, text: str, asked: _Asked) -> None:
