@@ -122,7 +122,7 @@ class _Attacked:
     async def _ask(self, question: Question) -> None:
         low, high = self._values.values
         if low is None or high is None or low > high:
-            self._head.set_text("Counted values: the lower exceeds the upper, or one is missing.")
+            self._clear("Counted values: the lower exceeds the upper, or one is missing.")
             return
         run = ask_all(self.site, question, self._sql(low, high))
         self._head.set_text("Ranking …")
@@ -132,9 +132,7 @@ class _Attacked:
         table = run.table
         if table is None or run.cut:
             # Of a part of the masks, no rank and no figure is right.
-            self._head.set_text(too_many(run) if run.cut else str(run.error or run.state))
-            self._judge(None)
-            self._rows.set_content("")
+            self._clear(too_many(run) if run.cut else str(run.error or run.state))
             return
         self._head.set_text(_told_run(run))
         self._judge(table)
@@ -145,6 +143,12 @@ class _Attacked:
             rows = escape(str(error))
         if question.stands:
             self._rows.set_content(rows)
+
+    def _clear(self, text: str) -> None:
+        """Tell why nothing is shown."""
+        self._head.set_text(text)
+        self._judge(None)
+        self._rows.set_content("")
 
     def _sql(self, low: float, high: float) -> str:
         """All masks by spread; their whole order is wanted for the curve."""
