@@ -148,10 +148,12 @@ class _Classifier:
     def _columns(self) -> Columns:
         where = " AND ".join(f"{name} = {literal(v)}" for name, v in self._where().items())
         high = self.site.collection.domain[1]
-        low = float(self._strong.value or 0)
+        low = float(self._strong.value)
         return Columns(box=str(self._box.value), low=low, high=high, where=where)
 
     async def _count(self, *_: Any) -> None:
+        if self._strong.value is None:
+            return
         question, columns = self._asking.begin(), self._columns()
         run = ask_all(self.site, question, shares_sql(columns))
         counted = await ask_all(self.site, question, confusion_sql(columns)).wait()
@@ -162,6 +164,7 @@ class _Classifier:
             cut = too_many(counted) if counted.cut else ""
             self._told.set_text(cut or str(run.error or counted.error or run.state))
             self._matrix.set_content("")
+            await self._choose(None)
             return
         # Of a part of the masks, no mean is right.
         found = {} if run.cut else await asyncio.to_thread(prototypes, run.table)
@@ -173,11 +176,12 @@ class _Classifier:
 
     def _tell(self, also: str) -> None:
         shown = _shown(self._made)
-        left = len(self._made.classes) - len(shown)
+        left, unknown = len(self._made.classes) - len(shown), self._made.unknown
         self._told.set_text(
             f"{count(self._made.right)} of {count(self._made.total)} right "
             f"({percent(self._made.right, self._made.total)})"
             + (f"; {count(left)} classes with fewer errors are not shown" if left else "")
+            + (f"; {count(unknown, 'mask')} without label or prediction" if unknown else "")
             + (f".{also}" if also else "")
         )
         self._matrix.set_content(self._drawn(shown))
@@ -235,23 +239,28 @@ class _Classifier:
         """Show the worst masks of a cell."""
         question = self._choosing.begin()
         if cell is None:
+            await self._show_none("Choose a cell above.")
             return
         try:
             query = self.site.collection.parse(to_sql(self._built(cell), self.site.catalog))
         except MaskSearchError as error:
-            self._results.clear(str(error))
+            await self._show_none(str(error))
             return
         run = await ask_all(self.site, question, query.text).wait()
         if not question.stands:
             return
         if run.table is None:
-            self._results.clear(str(run.error or run.state))
+            await self._show_none(str(run.error or run.state))
             return
         await self._results.show(run, Answer(run.table, query))
         if not question.stands:
             return
         label, prediction = cell
         self._results.tell_also(f", {label} taken for {prediction}, the most stray first")
+        await self._augment.refresh()
+
+    async def _show_none(self, text: str) -> None:
+        self._results.clear(text)
         await self._augment.refresh()
 
     def _built(self, cell: Cell) -> Built:
