@@ -74,8 +74,13 @@ class Served:
 
 def serve(collection: str, *options: str) -> tuple[subprocess.Popen[str], str]:
     """Start the command, and wait for the URL that it tells."""
+    return start("masksearch_ray", "serve", collection, *options)
+
+
+def start(module: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a module that serves a page, and wait for the URL that it tells."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "masksearch_ray", "serve", collection, "--port", "0", *options],
+        [sys.executable, "-m", module, *arguments, "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -18,11 +18,13 @@ from masksearch_ray.web.explore.answer import Answer
 from masksearch_ray.web.explore.tiles import Tiles
 from masksearch_ray.web.runs import Run
 from masksearch_ray.web.site import Site
+from masksearch_ray.web.sliders import Slider
 from masksearch_ray.web.view import View
 
 __all__ = ["Results"]
 
 _SIZES = [60, 120, 300]
+_NOTHING = "No mask satisfies this. Lower the threshold, or widen the range."
 _EXPORTS = (
     ("csv", "Table as CSV"),
     ("parquet", "Table as Parquet"),
@@ -102,17 +104,21 @@ class Results:
         question = self._drawing.begin()
         pictures = self.answer.kind != "table" and len(self.answer) > 0
         self._empty.set_visibility(not len(self.answer))
-        self._empty.set_text("No mask satisfies this. Lower the threshold, or widen the range.")
+        self._empty.set_text(_NOTHING)
         self._table.set_visibility(not pictures and len(self.answer) > 0)
         made: list[dict[str, Any]] = []
         if pictures:
-            tiles = Tiles(self.site, self.answer, self.view)
+            tiles, why = Tiles(self.site, self.answer, self.view), None
             try:
                 made = await asyncio.to_thread(tiles.make)
             except MaskSearchError as error:
-                tiles.problem = str(error)
+                why = error
             if not question.stands:
                 return
+            if why is not None:
+                # Where the pictures were to be, as long as they are not there.
+                self._empty.set_text(f"What was found cannot be shown: {why}")
+                self._empty.set_visibility(True)
             if tiles.problem is not None:
                 ui.notify(tiles.problem, type="warning")
         elif len(self.answer):
@@ -158,7 +164,7 @@ class Results:
     def _build_look(self) -> None:
         with ui.row().classes("items-center gap-2") as heat:
             ui.label("Heat").classes("text-sm ms-soft")
-            slider = ui.slider(min=0, max=1, step=0.05, value=self.view.opacity)
+            slider = Slider(min=0, max=1, step=0.05, value=self.view.opacity)
             slider.props('dense aria-label="Opacity of the heat map"').classes("w-24")
             slider.on_value_change(lambda event: self._opaque(event.value))
             self._slider = slider

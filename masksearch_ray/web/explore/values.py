@@ -10,6 +10,7 @@ from nicegui import ui
 
 from masksearch_ray.web.explore.answer import told
 from masksearch_ray.web.site import ValueHistogram
+from masksearch_ray.web.sliders import Range
 
 __all__ = ["ValueSlider"]
 
@@ -38,7 +39,7 @@ class ValueSlider:
         low, high = domain
         step = (high - low) / _STEPS
         self._bars = ui.html(sanitize=False).classes("w-full")
-        self._range = ui.range(min=low, max=high, step=step, value={"min": low, "max": high})
+        self._range = Range(min=low, max=high, step=step, value={"min": low, "max": high})
         self._range.props(f'dense aria-label="{name}"').classes("px-1").mark(f"range {name}")
         self._range.on_value_change(self._slid)
         with ui.row().classes("w-full items-center gap-2 no-wrap"):
@@ -77,7 +78,11 @@ class ValueSlider:
         # Steps of the slider are no round numbers in binary.
         low, high = (round(float(event.value[end]), 6) for end in ("min", "max"))
         if (low, high) != self.values:
-            self.set(low, high)
+            self._quiet = True
+            self._low.set_value(low)
+            self._high.set_value(high)
+            self._quiet = False
+            self._draw()
             self._on_change(low, high)
 
     def _typed(self, event: Any) -> None:
