@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +72,7 @@ class RetrainStep:
         self._wanted = chosen
         self._how = how
         self._stopped = threading.Event()
+        self._job: Future[Retrained] | None = None
         self._done = 0.0
         text = (
             "The demonstration's second classifier learns again, from its images and augmented "
@@ -86,7 +87,7 @@ class RetrainStep:
                 self._copies.props('dense outlined aria-label="Copies of each"').classes("w-20")
                 self._go = ui.button("Train again", icon="model_training", on_click=self._train)
                 self._go.props("no-caps")
-                self._stop = ui.button("Cancel", icon="stop", on_click=self._stopped.set)
+                self._stop = ui.button("Cancel", icon="stop", on_click=self._cancel)
                 self._stop.props("flat no-caps").set_visibility(False)
             self._bar = ui.linear_progress(0.0, show_value=False).classes("w-full")
             self._bar.props('aria-label="Progress of the training"').set_visibility(False)
@@ -94,7 +95,7 @@ class RetrainStep:
             self._told.props('aria-live="polite"')
             self._table = ui.html(sanitize=False).classes("w-full max-w-3xl").mark("retrained")
             self._tick = ui.timer(0.2, lambda: self._bar.set_value(self._done), active=False)
-        ui.context.client.on_delete(self._stopped.set)
+        ui.context.client.on_delete(self._cancel)
 
     async def _train(self) -> None:
         from masksearch_ray.demo.augment import Plan
@@ -107,10 +108,12 @@ class RetrainStep:
             plan = Plan(how, self._scope.value, int(self._copies.value or 0))
             images = np.unique(np.array(await asyncio.to_thread(self._wanted)))
             self._told.set_text("Trainings run one at a time; this one begins when it can.")
-            found = await asyncio.get_running_loop().run_in_executor(
-                _TRAINING, lambda: self._work(images, plan)
-            )
-        except QueryCancelledError:
+            self._check()
+            self._job = _TRAINING.submit(self._work, images, plan)
+            found = await asyncio.wrap_future(self._job)
+        except (QueryCancelledError, asyncio.CancelledError):
+            if not self._stopped.is_set():
+                raise
             self._told.set_text("Cancelled.")
         except MaskSearchError as error:
             self._told.set_text(str(error))
@@ -132,6 +135,12 @@ class RetrainStep:
             clean, _ = record.digits()
             _, model = record.models()
             return try_plan(model, clean, record.mark, images, plan, record.seed, self._progress)
+
+    def _cancel(self) -> None:
+        self._stopped.set()
+        if self._job is not None:
+            # One that waits for another is over at once.
+            self._job.cancel()
 
     def _check(self) -> None:
         if self._stopped.is_set() or self._site.closed.is_set():
