@@ -101,12 +101,19 @@ def test_the_error_that_the_guide_shows(catalogued: ms.Collection) -> None:
     assert f"error: {error.value}\n" == shown
 
 
-@pytest.mark.parametrize("text", [README, GUIDE, ARCHITECTURE], ids=["readme", "guide", "arch"])
-def test_links_lead_somewhere(text: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    "document",
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")],
+    ids=lambda document: document.relative_to(ROOT).as_posix(),
+)
+def test_links_and_pictures_are_there(document: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", document.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text)
+    sources = re.findall(r"""<(?:img|source)[^>]* (?:src|srcset)=["']([^"']+)""", text)
+    for target in [*links, *sources]:
         if "://" not in target:
-            places = [ROOT / target, ROOT / "docs" / target]
-            assert any(place.exists() for place in places), target
+            assert (document.parent / target).exists(), target
 
 
 @pytest.mark.smoke
