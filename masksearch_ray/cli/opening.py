@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from masksearch_ray.cli.options import RuntimeName
 from masksearch_ray.cli.parse import named_values
@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from masksearch_ray.model.record import Sink
     from masksearch_ray.session import Collection
 
-__all__ = ["opened"]
+__all__ = ["opened", "opening"]
+
+
+def opening(
+    storage: Sequence[str] = (),
+    runtime: RuntimeName = RuntimeName.local,
+    address: str | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Arguments of `masksearch_ray.open`, as options give them."""
+    options = named_values(storage, "--storage-option")
+    return {"runtime": runtime.value, "address": address, "storage_options": options, **more}
 
 
 @contextmanager
@@ -33,11 +44,10 @@ def opened(
     """Open a collection; what its runtime started ends with the block, or later."""
     import masksearch_ray as ms
 
-    with ms.open(
-        url,
-        runtime=runtime.value,
-        address=address,
-        storage_options=named_values(storage, "--storage-option"),
+    how = opening(
+        storage,
+        runtime,
+        address,
         version=version,
         cache=cache,
         cache_bytes=cache_bytes,
@@ -45,5 +55,6 @@ def opened(
         keep_alive=keep_alive,
         workers=workers,
         memory=memory,
-    ) as collection:
+    )
+    with ms.open(url, **how) as collection:
         yield collection

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from masksearch_ray.cli.help import add_command, option, repeated
+from masksearch_ray.cli.opening import opening
 from masksearch_ray.cli.options import (
     Address,
     Cache,
@@ -20,7 +21,6 @@ from masksearch_ray.cli.options import (
     Version,
     Workers,
 )
-from masksearch_ray.cli.parse import named_values
 from masksearch_ray.errors import InputError
 
 __all__ = ["Port", "add_to", "check_installed", "serve_page"]
@@ -111,16 +111,15 @@ def serve(
     workers: Workers = None,
 ) -> None:
     """Serve a web page on which to search the collection and look at its masks."""
-    storage = named_values(storage_option, "--storage-option")
-    how = {
-        "runtime": runtime.value,
-        "address": address,
-        "storage_options": storage,
-        "version": version,
-        "cache": cache,
-        "keep_alive": keep_alive,
-        "workers": workers,
-    }
+    how = opening(
+        storage_option,
+        runtime,
+        address,
+        version=version,
+        cache=cache,
+        keep_alive=keep_alive,
+        workers=workers,
+    )
     serve_page(
         collection,
         images=tuple(images),
@@ -131,7 +130,7 @@ def serve(
         seconds=timeout,
         rows=rows,
         how=how,
-        image_options=storage,
+        image_options=how["storage_options"],
     )
 
 
