@@ -1,7 +1,7 @@
 """Serves a collection whose pixels come late, and writes down how every query ended.
 
-Run as ``python -m tests.browser.late_page COLLECTION RECORDS``: RECORDS gets a line of JSON a query,
-and pixels are late while there is a file `LATE_NOW` beside it.
+Run as ``python -m tests.browser.late_page COLLECTION RECORDS``: RECORDS gets a line of JSON
+a query, and pixels are late while there is a file `LATE_NOW` beside it.
 """
 
 from __future__ import annotations
