@@ -13,7 +13,6 @@ from masksearch_ray.web.build.state import COMPARISONS
 from masksearch_ray.web.explore.conditions import Conditions
 from masksearch_ray.web.explore.region import RegionChoice
 from masksearch_ray.web.explore.values import ValueSlider
-from masksearch_ray.web.named import named
 from masksearch_ray.web.site import Site, ValueHistogram
 
 __all__ = ["Controls"]
@@ -128,16 +127,13 @@ class Controls:
         )
 
     def _build_pair(self) -> None:
-        with ui.row().classes("w-full items-center gap-1 no-wrap") as self._pair:
-            self._column = ui.select([], label="Compare").classes("grow min-w-0")
-            self._first = ui.select([], label="first").classes("w-20")
-            self._second = ui.select([], label="second").classes("w-20")
-            for control, name in (
-                (self._column, "Column that tells the two masks apart"),
-                (self._first, "First mask"),
-                (self._second, "Second mask"),
-            ):
-                named(control, name).props("dense outlined")
+        with ui.column().classes("w-full gap-2") as self._pair:
+            self._column = ui.select([], label="Masks told apart by").classes("w-full")
+            with ui.row().classes("w-full gap-1 no-wrap"):
+                self._first = ui.select([], label="First mask").classes("grow basis-0 min-w-0")
+                self._second = ui.select([], label="Second mask").classes("grow basis-0 min-w-0")
+            for control in (self._column, self._first, self._second):
+                control.props("dense outlined")
                 control.on_value_change(lambda event, c=control: self._paired(c))
 
     def _build_choice(self) -> None:
