@@ -16,8 +16,10 @@ from masksearch_ray.errors import DataError, InputError
 from masksearch_ray.render import colour_scale, write_png
 from masksearch_ray.session.images import Images
 from masksearch_ray.web import pictures as drawing
+from masksearch_ray.web.options import ServeOptions
 from masksearch_ray.web.pictures import Look, Pictures
 from masksearch_ray.web.rows import RowBook
+from masksearch_ray.web.site import Site
 
 SIDE = 32
 
@@ -97,3 +99,23 @@ def test_unknown_mask(pictures: Pictures) -> None:
 
 def test_sizes_are_few(tmp_path: Path) -> None:
     assert {Look(size).side for size in range(16, 2000)} == {96, 160, 320, 1024}
+
+
+def test_folders_of_images_confine_what_the_page_shows(tmp_path: Path) -> None:
+    for name in ("listed", "other"):
+        (tmp_path / name).mkdir()
+    write_png(tmp_path / "listed" / "a.png", np.full((4, 4, 3), 9, np.uint8))
+    with ms.create(tmp_path / "made") as made:
+        made.append(
+            np.zeros((1, 8, 8), np.uint8), {"image_path": [str(tmp_path / "listed" / "a.png")]}
+        )
+    shown = {}
+    for names in ((), ("listed",), ("other",), ("other", "listed")):
+        folders = tuple(tmp_path / name for name in names)
+        site = Site(ServeOptions(str(tmp_path / "made"), images=folders))
+        try:
+            shown[names] = opened(site.pictures.image(0, 96)).getpixel((0, 0)) == (9, 9, 9)
+        except DataError:
+            shown[names] = False
+        site.close()
+    assert shown == {(): True, ("listed",): True, ("other",): False, ("other", "listed"): True}
