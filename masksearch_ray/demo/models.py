@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from masksearch_ray.demo.data import SIDE, Digits, interpolation
 from masksearch_ray.model.interrupt import check
 from masksearch_ray.model.progress import Progress, ProgressStep, silent
 
-__all__ = ["Classifier", "learn", "occlusion_saliency", "train"]
+__all__ = ["Classifier", "occlusion_saliency", "train"]
 
 _HIDDEN = 64
+_CLASSES = 10
 _PASSES = 30
 _PATCH = 8
 _STRIDE = 4
@@ -69,7 +70,7 @@ class Classifier:
         return np.asarray(classes, np.int64)
 
 
-def train(digits: Digits, seed: int) -> Classifier:
+def train(digits: Digits, seed: int, progress: Progress = silent) -> Classifier:
     """Train a classifier on the training half of the digits.
 
     Parameters
@@ -78,68 +79,54 @@ def train(digits: Digits, seed: int) -> Classifier:
         Only the rows with ``train`` are learnt from.
     seed : int
         Fixes the initial weights and the order of the images; same seed, same classifier.
-
-    Returns
-    -------
-    Classifier
-        Right on about 96 of 100 images that it has not seen.
-    """
-    # Imported here, as it takes seconds that `masksearch --help` has not.
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPClassifier
-
-    network = MLPClassifier(
-        (_HIDDEN,), alpha=0.01, batch_size=100, max_iter=_PASSES, random_state=seed
-    )
-    images = digits.images[digits.train]
-    # One thread: the matrices are small, so threads would wait for each other; and sums come out
-    # the same on any machine.
-    with threadpool_limits(1), warnings.catch_warnings():
-        # Thirty passes are the budget; the loss need not have come to rest.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        network.fit(images.reshape(len(images), -1), digits.labels[digits.train])
-    return _classifier(network)
-
-
-def learn(
-    images: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    seed: int,
-    progress: Progress = silent,
-) -> Classifier:
-    """Train a classifier pass by pass, as `train` does in one go.
-
-    Parameters
-    ----------
-    images : ndarray of float32, shape (N, 64, 64)
-        Ink, 0 to 1.
-    labels : ndarray of int64, shape (N,)
-        The right answers, 0 to 9.
-    seed : int
-        Fixes the initial weights and the order of the images; same seed, same classifier, though
-        not that of `train`, which takes them in another order.
     progress : Progress
         Told after every pass; before each, `interrupt.check` may end the training.
 
     Returns
     -------
     Classifier
-        The classifier.
+        Right on about 96 of 100 images that it has not seen.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Someone pressed Ctrl-C.
     """
+    # Imported here, as it takes seconds that `masksearch --help` has not.
     from sklearn.neural_network import MLPClassifier
 
-    # A generator goes on from pass to pass, where a number would begin each with the same order.
-    order = np.random.RandomState(seed)
-    network = MLPClassifier((_HIDDEN,), alpha=0.01, batch_size=100, random_state=order)
+    network = MLPClassifier(
+        (_HIDDEN,), alpha=0.01, batch_size=100, shuffle=False, random_state=seed
+    )
+    images, labels = digits.images[digits.train], digits.labels[digits.train]
     flat = images.reshape(len(images), SIDE * SIDE)
-    for done in range(_PASSES):
+    for done, order in enumerate(_orders(len(flat), flat.shape[1], seed), 1):
         check()
-        # Each pass on its own: what limits threads does so for the whole process.
+        # One thread: the matrices are small, so threads would wait for each other; and sums come
+        # out the same on any machine. Each pass on its own: the limit is the whole process's.
         with threadpool_limits(1):
-            network.partial_fit(flat, labels, classes=np.arange(10))
-        what = f"pass {done + 1} of {_PASSES} over {len(images):,} images"
-        progress(ProgressStep("training", done + 1, _PASSES, 0, what=what))
+            network.partial_fit(flat[order], labels[order], classes=np.arange(_CLASSES))
+        if network.t_ < done * len(flat):
+            # It takes Ctrl-C for a wish to end the pass.
+            raise KeyboardInterrupt
+        what = f"pass {done} of {_PASSES} over {len(images):,} images"
+        progress(ProgressStep("training", done, _PASSES, 0, what=what))
     return _classifier(network)
+
+
+def _orders(rows: int, inputs: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Orders of the rows, one a pass: those of scikit-learn's `fit`, which trains in one go.
+
+    It draws the weights first, and then shuffles what was shuffled for the pass before.
+    """
+    rng = np.random.RandomState(seed)
+    rng.uniform(size=(inputs + 1) * _HIDDEN + (_HIDDEN + 1) * _CLASSES)
+    order = np.arange(rows)
+    for _ in range(_PASSES):
+        places = np.arange(rows)
+        rng.shuffle(places)
+        order = order[places]
+        yield order
 
 
 def _classifier(network: Any) -> Classifier:

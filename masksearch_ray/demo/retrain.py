@@ -6,14 +6,14 @@ attention of one model), `try_plan` -> `Retrained` (all of it, before and after)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from masksearch_ray.demo.augment import Plan, augmented, choose
 from masksearch_ray.demo.data import Digits, Mark, plant
-from masksearch_ray.demo.models import Classifier, learn, occlusion_saliency
+from masksearch_ray.demo.models import Classifier, occlusion_saliency, train
 from masksearch_ray.model.interrupt import check
 from masksearch_ray.model.progress import Progress, silent
 from masksearch_ray.render.augment import inside_boxes
@@ -94,11 +94,10 @@ def retrain(
     Classifier
         The new one.
     """
-    images, labels = digits.images[digits.train], digits.labels[digits.train]
     if extra is not None:
-        images = np.concatenate([images, extra.images])
-        labels = np.concatenate([labels, extra.labels])
-    return learn(images, labels, seed, progress)
+        parts = [field.name for field in fields(Digits)]
+        digits = Digits(*(np.concatenate([getattr(digits, p), getattr(extra, p)]) for p in parts))
+    return train(digits, seed, progress)
 
 
 def judge(model: Classifier, clean: Digits, mark: Mark) -> Judgement:

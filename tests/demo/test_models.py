@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 
 from masksearch_ray.demo.data import Digits, Mark, corner_box, load_digits_64, plant
 from masksearch_ray.demo.models import Classifier, occlusion_saliency, train
+from masksearch_ray.model.progress import ProgressStep
 
 MARK = Mark(2, "top right", 7)
 COUNT = 600
@@ -78,3 +82,30 @@ def test_the_occluded_score_is_that_of_an_image_with_a_hole(learnt: Learnt) -> N
     ink = image[:, 8:16, 20:28].reshape(20, -1)
     share = ink @ model.hidden[8:16, 20:28].reshape(64, -1)
     assert np.allclose(model.excite(holed), model.excite(image) - share, atol=1e-4)
+
+
+def test_pass_by_pass_is_as_in_one_go() -> None:
+    digits, told = load_digits_64().first(240), list[ProgressStep]()
+    images = digits.images[digits.train]
+    network = MLPClassifier((64,), alpha=0.01, batch_size=100, max_iter=30, random_state=3)
+    with threadpool_limits(1), pytest.warns(ConvergenceWarning):
+        network.fit(images.reshape(len(images), -1), digits.labels[digits.train])
+    model = train(digits, 3, told.append)
+    assert np.array_equal(model.hidden.reshape(-1, 64), network.coefs_[0])
+    assert np.array_equal(model.output_bias, network.intercepts_[1])
+    assert [(step.done, step.total) for step in told] == [(n, 30) for n in range(1, 31)]
+
+
+def test_ctrl_c_ends_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = list[ProgressStep]()
+    batch = MLPClassifier._backprop
+
+    def pressed(*arguments: Any) -> Any:
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        return batch(*arguments)
+
+    monkeypatch.setattr(MLPClassifier, "_backprop", pressed)
+    with pytest.warns(UserWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+        train(load_digits_64().first(240), 0, told.append)
+    assert len(told) == 2
