@@ -67,8 +67,7 @@ class Recorder:
         self._origin = origin
         self._bounds = bounds
         self._coordinator: Coordinator | None = None
-        # Entered anew where garbage collection ends a query whose reader has left.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._record: QueryRecord | None = None
         self.start()
 

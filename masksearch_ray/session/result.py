@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow as pa
 from masksearch_ray.execute.partials import RowsFound
 from masksearch_ray.model.record import QueryRecord
 from masksearch_ray.runtime.coordinator import Coordinator, total_of
+from masksearch_ray.runtime.leftovers import close_when_gone
 from masksearch_ray.session.export import ParquetTarget
 from masksearch_ray.session.recorder import Recorder
 from masksearch_ray.session.stats import Stats
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Result"]
+
+
+@dataclass
+class _Fate:
+    """What became of a query, known to the answer and to what runs it.
+
+    The latter must not know the former: see `close_when_gone`.
+    """
+
+    error: BaseException | None = None
 
 
 class Result:
@@ -33,8 +45,9 @@ class Result:
         self._coordinator = coordinator
         self._recorder = recorder
         self._found: list[RowsFound] = []
-        self._running: Iterator[RowsFound] | None = None
-        self._error: BaseException | None = None
+        self._running: Generator[RowsFound, None, None] | None = None
+        self._ended: Callable[[], object] = lambda: None
+        self._fate = _Fate()
         self._lock = threading.RLock()
         self._table: pa.Table | None = None
 
@@ -134,20 +147,26 @@ class Result:
     def _step(self) -> bool:
         """Wait for the next part of the answer; whether there was one."""
         # What came before an error is no answer: whoever asks again gets the error again.
-        if self._error is not None:
-            raise self._error
+        if self._fate.error is not None:
+            raise self._fate.error
         if self._running is None:
-            self._running = self._run()
+            self._running = _run(self._coordinator, self._recorder, self._fate)
+            self._ended = close_when_gone(self, self._running)
         part = next(self._running, None)
-        if part is not None:
-            self._found.append(part)
-        return part is not None
+        if part is None:
+            self._ended()
+            return False
+        self._found.append(part)
+        return True
 
-    def _run(self) -> Iterator[RowsFound]:
-        self._recorder.start()
-        try:
-            yield from self._coordinator.run()
-        except BaseException as error:
-            self._error = error
-            self._recorder.end(error)  # also of one whose reader has left
-            raise
+
+def _run(
+    coordinator: Coordinator, recorder: Recorder, fate: _Fate
+) -> Generator[RowsFound, None, None]:
+    recorder.start()
+    try:
+        yield from coordinator.run()
+    except BaseException as error:
+        fate.error = error
+        recorder.end(error)  # also of one whose reader has left
+        raise

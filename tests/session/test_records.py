@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,6 +154,9 @@ def test_a_query_whose_reader_leaves(col: ms.Collection, records: list[QueryReco
     assert records == []
     del result
     gc.collect()
+    soon = time.monotonic() + 20
+    while not records and time.monotonic() < soon:
+        time.sleep(0.01)
     assert [r.outcome for r in records] == ["cancelled"]
 
 
