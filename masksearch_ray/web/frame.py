@@ -69,5 +69,5 @@ def frame(site: Site, path: str) -> Iterator[None]:
         )
         toggle = ui.button(icon="dark_mode", on_click=turn)
         toggle.props('flat round dense color=white aria-label="Dark or light"')
-    with ui.element("div").classes("w-full max-w-[1800px] mx-auto p-2"):
+    with ui.element("div").classes("ms-body p-2"):
         yield

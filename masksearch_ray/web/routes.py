@@ -1,35 +1,21 @@
-"""Routes beside the pages: pictures and exports."""
+"""Routes beside the pages: exports, and whether the server lives."""
 
 from __future__ import annotations
 
 import io
-import logging
 import zipfile
-from collections.abc import Callable, Iterator
-from typing import Annotated
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as parquet
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response, StreamingResponse
 
-from masksearch_ray.errors import CollectionError, InputError, MaskSearchError
-from masksearch_ray.render import COLOUR_MAPS, PairShown
-from masksearch_ray.web.pictures import Look
+from masksearch_ray.web.picture_routes import add_pictures, served
 from masksearch_ray.web.site import Site
 
 __all__ = ["make_router"]
-
-# Pictures of a version never change, and the version is in their URL.
-_KEEP = {"Cache-Control": "private, max-age=3600, immutable"}
-
-_log = logging.getLogger("masksearch_ray.web")
-
-IMAGE_COLUMNS = ("image_path", "clean_path")
-"""Columns whose files may be shown."""
-
-Size = Annotated[int, Query(ge=16, le=1024)]
 
 
 def make_router(site: Site) -> APIRouter:
@@ -41,7 +27,7 @@ def make_router(site: Site) -> APIRouter:
     """
     router = APIRouter()
     router.get("/health")(_health)
-    _add_pictures(router, site)
+    add_pictures(router, site)
     _add_export(router, site)
     return router
 
@@ -50,70 +36,14 @@ def _health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-def _add_pictures(router: APIRouter, site: Site) -> None:
-    @router.get("/picture/{key}/{version}/heat/{mask_id}.png")
-    def heat(
-        key: str,
-        version: int,
-        mask_id: int,
-        size: Size = 160,
-        map: str = COLOUR_MAPS[0],
-        own: bool = False,
-    ) -> Response:
-        asked = _asked(site, key, version)
-        return _picture(lambda: asked.pictures.heat(mask_id, Look(size, map, own)))
-
-    @router.get("/picture/{key}/{version}/pair/{first}-{second}.png")
-    def pair(
-        key: str,
-        version: int,
-        first: int,
-        second: int,
-        at: float,
-        size: Size = 160,
-        show: PairShown = "all",
-    ) -> Response:
-        asked = _asked(site, key, version)
-        return _picture(lambda: asked.pictures.pair(first, second, at, size, show))
-
-    @router.get("/picture/{key}/{version}/image/{mask_id}.png")
-    def image(
-        key: str, version: int, mask_id: int, size: Size = 160, of: str = IMAGE_COLUMNS[0]
-    ) -> Response:
-        asked = _asked(site, key, version)
-        if of not in IMAGE_COLUMNS:
-            raise HTTPException(404, "no such column of images")
-        return _picture(lambda: asked.pictures.image(mask_id, size, of))
-
-
 def _add_export(router: APIRouter, site: Site) -> None:
     @router.get("/export/{key}/{run}.{ending}")
     def export(key: str, run: str, ending: str) -> Response:
-        asked = _asked(site, key)
+        asked = served(site, key)
         found = asked.runs.get(run)
         if found is None or found.table is None:
             raise HTTPException(404, "This answer is kept no more; ask again.")
         return _exported(asked, _marked(found.table, found.marked), ending)
-
-
-def _asked(site: Site, key: str, version: int | None = None) -> Site:
-    asked = site.served(key)
-    if asked is None:
-        raise HTTPException(404, "no such collection is served")
-    if version not in (None, asked.collection.version):
-        raise HTTPException(404, "another version of the collection is served")
-    return asked
-
-
-def _picture(draw: Callable[[], bytes]) -> Response:
-    try:
-        return Response(draw(), media_type="image/png", headers=_KEEP)
-    except MaskSearchError as error:
-        if isinstance(error, InputError) and not isinstance(error, CollectionError):
-            raise HTTPException(404, str(error)) from error
-        # What it says may name files of this machine.
-        _log.warning("a picture cannot be drawn: %s", error)
-        raise HTTPException(500, "this picture cannot be drawn") from error
 
 
 def _exported(site: Site, table: pa.Table, ending: str) -> Response:

@@ -266,7 +266,9 @@ def test_address_holds_query_and_view(page: Page, served: Served) -> None:
     page.goto("about:blank")
     page.goto(link)
     shows(page, ids)
-    assert "map=cividis" in str(page.locator("#results img.ms-heat").first.get_attribute("src"))
+    assert "map=cividis" in str(
+        page.locator("#results img.ms-heat").first.get_attribute("data-src")
+    )
 
 
 def test_detail(page: Page, served: Served, masks: Masks, shoot: Shoot) -> None:
@@ -300,7 +302,9 @@ def test_grid_by_keyboard(page: Page, served: Served) -> None:
 def test_looks(page: Page, served: Served, shoot: Shoot) -> None:
     visit(page, served.url)
     page.get_by_text("own scale").click()
-    page.wait_for_function("document.querySelector('#results img.ms-heat').src.includes('own=1')")
+    page.wait_for_function(
+        "document.querySelector('#results img.ms-heat').dataset.src.includes('own=1')"
+    )
     page.locator(".q-checkbox", has_text="boxes").click()
     expect(page.locator("#results .ms-tile rect")).to_have_count(0)
     page.get_by_label("Dark or light").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import time
 import zipfile
@@ -77,3 +78,38 @@ def test_pictures(site: Site, client: Client) -> None:
     assert client.get(f"/picture/main/{site.collection.version + 1}/heat/0.png").status_code == 404
     gone = client.get(f"{here}/image/0.png")
     assert gone.status_code == 404 and gone.json() == {"detail": "mask 0: no image_path is known"}
+
+
+def unpacked(answer: httpx.Response) -> list[bytes]:
+    return [base64.b64decode(file or "") for file in answer.json()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "query"),
+    [("heat", ["2", "0", "5"], "size=96&map=viridis&own=1"), ("pair", ["0-1", "3-2"], "at=0.25")],
+)
+def test_several_pictures_are_those_one_by_one(
+    site: Site, client: Client, kind: str, names: list[str], query: str
+) -> None:
+    here = f"/picture/main/{site.collection.version}"
+    together = client.get(f"{here}/{kind}s?{query}&ids={','.join(names)}")
+    one_by_one = [client.get(f"{here}/{kind}/{name}.png?{query}").content for name in names]
+    assert unpacked(together) == one_by_one
+    assert len(set(one_by_one)) == len(names)
+
+
+def test_of_several_pictures_one_that_is_not_there_is_empty(site: Site, client: Client) -> None:
+    here = f"/picture/main/{site.collection.version}"
+    drawn = unpacked(client.get(f"{here}/heats?ids=0,{N},1"))
+    assert [picture[:4] for picture in drawn] == [b"\x89PNG", b"", b"\x89PNG"]
+    assert unpacked(client.get(f"{here}/images?ids=0,1")) == [b"", b""]
+    assert unpacked(client.get(f"{here}/pairs?ids=1-,1&at=0.5")) == [b"", b""]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("ids=../0", 422), ("ids=", 422), (f"ids={'1,' * 64}1", 422), ("ids=1&of=label", 422)],
+)
+def test_wrong_questions_for_several(site: Site, client: Client, query: str, status: int) -> None:
+    here = f"/picture/main/{site.collection.version}"
+    assert client.get(f"{here}/images?{query}").status_code == status

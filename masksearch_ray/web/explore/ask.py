@@ -21,7 +21,7 @@ from masksearch_ray.web.suggest import completions
 
 __all__ = ["Ask"]
 
-_PAUSE = 0.35  # seconds without a change after which the query is run
+_PAUSE = 0.15  # seconds without a change after which the query is run
 
 
 class Ask:

@@ -143,7 +143,7 @@ class Controls:
             self._comparison.props('dense outlined aria-label="Comparison"')
             self._comparison.on_value_change(lambda event: self._take(comparison=event.value))
             self._threshold = ui.number(value=0)
-            self._threshold.props('dense outlined debounce=250 aria-label="Threshold"')
+            self._threshold.props('dense outlined debounce=120 aria-label="Threshold"')
             self._threshold.classes("grow").mark("threshold")
             self._threshold.on_value_change(
                 lambda event: self._take(threshold=_number(event.value))
@@ -153,7 +153,7 @@ class Controls:
             self._descending.props('dense outlined aria-label="Highest or lowest"').classes("grow")
             self._descending.on_value_change(lambda event: self._take(descending=event.value))
             self._k = ui.number(value=25, min=1, precision=0, label="k")
-            self._k.props('dense outlined debounce=250 aria-label="How many"').classes("w-24")
+            self._k.props('dense outlined debounce=120 aria-label="How many"').classes("w-24")
             self._k.on_value_change(lambda event: self._take(k=_number(event.value)))
         self._live = ui.label().classes("text-xs ms-soft ms-number").mark("live")
         self._live.props('aria-live="polite"')

@@ -190,7 +190,7 @@ class Detail:
                 with ui.element("button").classes("ms-card p-1") as button:
                     named(button, name).props("type=button")
                     if row["mask_id"] == self.mask_id:
-                        button.classes("outline outline-2")
+                        button.classes("ms-now")
                     ui.html(f'<img src="{escape(heat)}" alt="" width="72">', sanitize=False)
                     ui.label(_short(row)).classes("text-xs")
                 button.on("click", lambda row=row: self._other(row["mask_id"]))

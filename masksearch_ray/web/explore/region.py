@@ -140,7 +140,7 @@ class RegionDialog:
         self._shape = (1, 1)
         self._shown = 0
         self._asking = Asking()
-        with ui.dialog() as self._dialog, ui.card().classes("w-[560px] max-w-full"):
+        with ui.dialog() as self._dialog, ui.card().classes("ms-dialog"):
             ui.label("Draw a region").classes("text-lg font-medium")
             self._mode = ui.toggle({"box": "Box", "polygon": "Polygon"}, value="box")
             self._mode.props('no-caps aria-label="Box or polygon"')

@@ -119,8 +119,6 @@ class Results:
                 # Where the pictures were to be, as long as they are not there.
                 self._empty.set_text(f"What was found cannot be shown: {why}")
                 self._empty.set_visibility(True)
-            if tiles.problem is not None:
-                ui.notify(tiles.problem, type="warning")
         elif len(self.answer):
             self._fill_table()
         arguments = ", ".join(json.dumps(one) for one in (self._name, made, self.selected))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.web.explore.answer import Answer, marks_of, regions_of, told
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.site import Site
@@ -14,7 +13,6 @@ from masksearch_ray.web.view import View
 __all__ = ["Tiles"]
 
 _TILE = 160
-_IN_SIGHT = 48
 
 
 class Tiles:
@@ -25,11 +23,6 @@ class Tiles:
     site : Site
     answer : Answer
     view : View
-
-    Attributes
-    ----------
-    problem : str or None
-        What went wrong with pictures, though tiles could be made.
     """
 
     def __init__(self, site: Site, answer: Answer, view: View) -> None:
@@ -37,7 +30,6 @@ class Tiles:
         self._answer = answer
         self._view = view
         self._regions = regions_of(answer.query)
-        self.problem: str | None = None
 
     def make(self) -> list[dict[str, Any]]:
         """Tiles of the page that is looked at."""
@@ -45,7 +37,6 @@ class Tiles:
         if self._answer.kind == "masks":
             rows = self._site.rows.rows([one[self._answer.key] for one in found])
             shapes = self._site.collection.shapes([row["mask_id"] for row in rows])
-            self._warm_up([row["mask_id"] for row in rows[:_IN_SIGHT]])
             return [
                 self._tile(one, [row], shape)
                 for one, row, shape in zip(found, rows, shapes, strict=True)
@@ -59,14 +50,6 @@ class Tiles:
             self._tile(one, rows, known[rows[0]["mask_id"]]) if rows else self._bare(one)
             for one, rows in zip(found, members, strict=True)
         ]
-
-    def _warm_up(self, ids: list[int]) -> None:
-        """Draw those in sight together, before they are asked for one by one."""
-        try:
-            self._site.pictures.heats(ids, self._site.look(_TILE, self._view))
-        except MaskSearchError as error:
-            # One that cannot be read must not hide the others.
-            self.problem = str(error)
 
     def _bare(self, found: Row) -> dict[str, Any]:
         """A tile of an image of which no mask is known, as of the masks that name no image."""

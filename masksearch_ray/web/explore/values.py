@@ -68,7 +68,7 @@ class ValueSlider:
 
     def _number(self, label: str, value: float) -> ui.number:
         number = ui.number(value=value, step=(self._domain[1] - self._domain[0]) / 20)
-        number.props(f'dense outlined aria-label="{label}" debounce=250').classes("w-24 grow")
+        number.props(f'dense outlined aria-label="{label}" debounce=120').classes("w-24 grow")
         number.on_value_change(self._typed)
         return number
 

@@ -142,7 +142,7 @@ class _Attention:
             self._threshold = ui.number(
                 "Strong from", value=(low + high) / 2, min=low, max=high, step=(high - low) / 20
             )
-            self._threshold.props('dense outlined debounce=250 aria-label="Strong from"')
+            self._threshold.props('dense outlined debounce=120 aria-label="Strong from"')
             self._threshold.on_value_change(self._changed)
             self._region = RegionChoice(
                 "Region", region_columns(self.site.catalog), self._draw, self._changed

@@ -112,7 +112,7 @@ class _Classifier:
                 self._strong = ui.number(
                     "Strong from", value=(low + high) / 2, min=low, max=high, step=0.05
                 )
-                self._strong.props('dense outlined debounce=250 aria-label="Strong from"')
+                self._strong.props('dense outlined debounce=120 aria-label="Strong from"')
                 self._told = ui.label().classes("text-sm ms-number").mark("confusion-told")
                 self._told.props('aria-live="polite"')
             self._matrix = ui.html(sanitize=False).classes("w-full overflow-auto").mark("matrix")

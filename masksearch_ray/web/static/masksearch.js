@@ -40,12 +40,9 @@
     const [height, width] = tile.shape;
     const small = Math.max(height, width) <= 96;
     const frame = make("div", { class: `ms-pic${tile.image ? "" : " ms-bare"}${small ? " ms-crisp" : ""}`, style: `aspect-ratio: ${width} / ${height}` });
-    if (tile.image) {
-      const image = make("img", { class: "ms-image", src: tile.image, alt: "", loading: "lazy", decoding: "async" });
-      image.addEventListener("error", () => image.remove(), { once: true });
-      frame.append(image);
+    for (const [name, source] of [["ms-image", tile.image], ["ms-heat", tile.heat]]) {
+      if (source) frame.append(make("img", { class: name, "data-src": source, alt: "", decoding: "async" }));
     }
-    if (tile.heat) frame.append(make("img", { class: "ms-heat", src: tile.heat, alt: "", loading: "lazy", decoding: "async" }));
     frame.append(drawing(width, height, tile.marks));
     return frame;
   }
@@ -60,6 +57,65 @@
       { class: "ms-tile", role: "option", tabindex: "0", "data-id": tile.id, "aria-selected": String(selected), "aria-label": [tile.name, tile.title, ...tile.lines].join(", ") },
       check, picture(tile), caption,
     );
+  }
+
+  // -- pictures of a grid: those of neighbours are fetched together, once one of them is nearly in sight --
+
+  const TOGETHER = 30; // tiles
+  const NEAR = "600px";
+  const PICTURE = /^(.*\/)(\w+)\/([\d-]+)\.png\?(.*)$/;
+
+  // Pictures that differ by their id alone, by the URL of all of them.
+  function together(images) {
+    const found = new Map();
+    for (const image of images) {
+      const [, where, kind, id, look] = image.dataset.src.match(PICTURE);
+      const key = `${where}${kind}s?${look}`;
+      if (!found.has(key)) found.set(key, { images: [], ids: [] });
+      found.get(key).images.push(image);
+      found.get(key).ids.push(id);
+    }
+    return [...found].map(([url, { images, ids }]) => [`${url}&ids=${ids.join(",")}`, images]);
+  }
+
+  // An image need not be there; a mask that cannot be drawn is told.
+  function missing(image) {
+    if (image.matches(".ms-heat")) image.parentElement.append(make("span", { class: "ms-missing" }, "cannot be drawn"));
+    image.remove();
+  }
+
+  function load(tiles, signal) {
+    const images = tiles.flatMap((tile) => [...tile.querySelectorAll("img[data-src]")]);
+    for (const [url, some] of together(images)) {
+      fetch(url, { signal })
+        .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.statusText))))
+        .then((files) => files.forEach((file, index) => {
+          if (file) some[index].src = `data:image/png;base64,${file}`;
+          else missing(some[index]);
+        }))
+        .catch((error) => error.name === "AbortError" || some.forEach(missing));
+    }
+  }
+
+  // Gives what stops it: tiles that were replaced need no pictures.
+  function watch(tiles) {
+    const stop = new AbortController();
+    const groups = new Map();
+    tiles.forEach((tile, index) => groups.set(tile, Math.floor(index / TOGETHER)));
+    const seen = new Set();
+    const observer = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        const group = groups.get(entry.target);
+        if (!entry.isIntersecting || seen.has(group)) continue;
+        seen.add(group);
+        const some = tiles.slice(group * TOGETHER, (group + 1) * TOGETHER);
+        some.forEach((tile) => observer.unobserve(tile));
+        load(some, stop.signal);
+      }
+    }, { rootMargin: NEAR });
+    tiles.forEach((tile) => observer.observe(tile));
+    stop.signal.addEventListener("abort", () => observer.disconnect());
+    return stop;
   }
 
   const grids = new Map();
@@ -126,9 +182,11 @@
       host.dataset.listens = "yes";
       listen(name, host);
     }
-    grids.set(name, { selected: new Set(selected), last: null });
-    const marked = grids.get(name).selected;
-    host.replaceChildren(...tiles.map((tile) => figure(tile, marked.has(String(tile.id)))));
+    grids.get(name)?.pictures.abort();
+    const marked = new Set(selected);
+    const figures = tiles.map((tile) => figure(tile, marked.has(String(tile.id))));
+    host.replaceChildren(...figures);
+    grids.set(name, { selected: marked, last: null, pictures: watch(figures) });
   }
 
   function select(name, ids) {
