@@ -12,7 +12,7 @@ from masksearch_ray.web.runs import Run
 
 __all__ = ["Asking", "Question"]
 
-_PAUSE = 0.3  # seconds without a change after which a question is asked
+_PAUSE = 0.15  # seconds without a change after which a question is asked
 
 
 class Question:

@@ -21,8 +21,6 @@ from masksearch_ray.web.suggest import completions
 
 __all__ = ["Ask"]
 
-_PAUSE = 0.15  # seconds without a change after which the query is run
-
 
 class Ask:
     """The builder above the SQL; a change of one shows in the other.
@@ -98,7 +96,7 @@ class Ask:
 
     def _built(self, built: Built) -> None:
         if self._write(built):
-            self._changing.later(self._due, _PAUSE)
+            self._changing.later(self._due)
 
     def _write(self, built: Built) -> bool:
         try:

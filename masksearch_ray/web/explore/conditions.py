@@ -154,7 +154,7 @@ class Conditions:
             return
         typed = ui.input(value=_list_text(condition.values), placeholder="one, another")
         typed.validation = lambda text: None if _listed(text, offer.kind) else "with commas between"
-        named(typed, name).props("dense outlined debounce=300").classes("w-full")
+        named(typed, name).props("dense outlined debounce=120").classes("w-full")
 
         def told(event: Any) -> None:
             values = _listed(event.value, offer.kind)
@@ -192,7 +192,7 @@ class Conditions:
         make: Any = ui.number if number else ui.input
         control = make(value=values[place])
         end = ("from", "to")[place] if condition.operator == "between" else "value"
-        named(control, f"{condition.column}: {end}").props("dense outlined debounce=300")
+        named(control, f"{condition.column}: {end}").props("dense outlined debounce=120")
         control.classes("w-full")
 
         def typed(event: Any) -> None:
