@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import re
@@ -80,8 +81,9 @@ def test_opacity(page: Page, made_served: Served) -> None:
 def colour_at_brightest(page: Page, mask: Mask) -> tuple[np.ndarray[Any, Any], float]:
     """Colour of the first tile's brightest pixel, 0 to 1, and the value of that pixel."""
     source = page.locator("#results img.ms-heat").first.get_attribute("src")
-    answer = page.request.get(page.evaluate("src => new URL(src, location).href", source))
-    picture = np.asarray(Image.open(io.BytesIO(answer.body())).convert("RGBA"))
+    assert source is not None and source.startswith("data:image/png;base64,")
+    shown = base64.b64decode(source.partition(",")[2])
+    picture = np.asarray(Image.open(io.BytesIO(shown)).convert("RGBA"))
     assert picture.shape[:2] == mask.shape
     place = np.unravel_index(mask.argmax(), mask.shape)
     return picture[place][:3] / 255, float(mask[place])
@@ -95,13 +97,16 @@ def test_colour_maps_and_own_scale(page: Page, made_served: Served, masks: Masks
         choose(page, "Colours", name)
         page.wait_for_function(
             "map => [...document.querySelectorAll('#results img.ms-heat')]"
-            ".every(image => image.src.includes(`map=${map}`) && image.naturalWidth)",
+            ".every(image => image.dataset.src.includes(`map=${map}`) && image.naturalWidth)",
             arg=name,
         )
         colour, value = colour_at_brightest(page, mask)
         assert colour == pytest.approx(matplotlib.colormaps[name](value)[:3], abs=0.03)
     page.get_by_text("own scale").click()
-    page.wait_for_function("document.querySelector('#results img.ms-heat').src.includes('own=1')")
+    page.wait_for_function(
+        "(image => image.dataset.src.includes('own=1') && image.naturalWidth)"
+        "(document.querySelector('#results img.ms-heat'))"
+    )
     colour, value = colour_at_brightest(page, mask)
     assert value < 0.9
     assert colour == pytest.approx(matplotlib.colormaps[COLOUR_MAPS[0]](1.0)[:3], abs=0.03)
