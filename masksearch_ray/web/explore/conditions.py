@@ -97,7 +97,7 @@ class Conditions:
         operators = offer.operators if offer is not None else (condition.operator,)
         if condition.operator not in operators:
             operators = (*operators, condition.operator)
-        with ui.row().classes("w-full items-center gap-1 no-wrap"):
+        with ui.element("div").classes("ms-condition"):
             ui.label(condition.column).classes("text-sm shrink-0")
             choose = ui.select(
                 {op: _TOLD.get(op, op) for op in operators}, value=condition.operator
@@ -106,11 +106,12 @@ class Conditions:
             choose.on_value_change(
                 lambda event: self._change(at, self._with_operator(self._where[at], event.value))
             )
-            with ui.element("div").classes("grow min-w-0") as place:
-                self._value(at, condition, offer)
-            self._places.append(place)
-            remove = ui.button(icon="close", on_click=lambda: self._remove(at))
-            named(remove, f"Remove: {condition.column}").props("flat round dense size=sm")
+            with ui.element("div").classes("ms-value"):
+                with ui.element("div").classes("grow min-w-0") as place:
+                    self._value(at, condition, offer)
+                self._places.append(place)
+                remove = ui.button(icon="close", on_click=lambda: self._remove(at))
+                named(remove, f"Remove: {condition.column}").props("flat round dense size=sm")
 
     def _with_operator(self, condition: Condition, operator: Any) -> Condition:
         """The condition with another operator, and as much of its values as that takes."""
