@@ -237,3 +237,43 @@ def test_of_changes_the_last_counts(page: Page, served: Served, counted: Counted
     expect(page.get_by_text(f"{len(ranked(found))} images, mean ")).to_be_visible()
     assert bars(page) == heights(found)
     shows_images(page, found, ranked(found)[:SHOWN])
+
+
+def test_another_column_and_more_than_two_masks(
+    page: Page, made_served: Served, made_opened: ms.Collection
+) -> None:
+    masks, rows = all_masks(made_opened), all_rows(made_opened)
+
+    def found(column: str, values: tuple[int, int]) -> dict[int, tuple[int, int]]:
+        of: dict[int, list[Mask]] = {}
+        for i in sorted(masks):
+            if rows[i][column] in values:
+                of.setdefault(rows[i]["image_id"], []).append(masks[i] >= 0.5)
+        return {
+            image: (
+                int(np.logical_and.reduce(some).sum()),
+                int(np.logical_or.reduce(some).sum()),
+            )
+            for image, some in of.items()
+        }
+
+    def first(column: str, values: tuple[int, int], more: str) -> list[str]:
+        every = found(column, values)
+        return [f"({every[i][0]:,} of {every[i][1]:,} pixels){more}" for i in ranked(every)[:SHOWN]]
+
+    def shown(wanted: list[str]) -> None:
+        page.wait_for_function(
+            "wanted => [...document.querySelectorAll('.ms-rows article .ms-number')]"
+            ".map(e => e.textContent.replace(/^image \\d+: IoU [\\d.]+ /, '')).join() === wanted",
+            arg=",".join(wanted),
+        )
+
+    page.goto(f"{made_served.url}attention")
+    # Of each image two masks are of one model: all count, of each model the first is shown.
+    shown(first("model_id", (1, 2), ", of 3 masks: the first of each side is shown"))
+    choose(page, "Column", "mask_type")
+    shown(first("mask_type", (1, 2), ""))
+    choose(page, "First mask", "3")
+    shown(first("mask_type", (3, 2), ""))
+    row = page.locator(".ms-rows article").first
+    assert captions(row) == ["mask_type 3", "mask_type 2", "intersection", "union"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -14,14 +13,11 @@ from nicegui import ui
 from numpy.typing import NDArray
 
 from masksearch_ray.errors import MaskSearchError
-from masksearch_ray.model.roi import Roi
 from masksearch_ray.model.text import count, duration, percent
 from masksearch_ray.web.asking import Asking, Question
 from masksearch_ray.web.build import (
-    Built,
     Names,
     Pair,
-    Pixels,
     names,
     pair_columns,
     region_columns,
@@ -33,6 +29,7 @@ from masksearch_ray.web.frame import frame
 from masksearch_ray.web.permalink import Link, write_link
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.runs import Run
+from masksearch_ray.web.scenarios.alike import Asked, alone_sql, of_both
 from masksearch_ray.web.scenarios.histogram import BINS, Bars, bin_range, bins_of
 from masksearch_ray.web.scenarios.parts import Panel, ask_all, panels, step, too_many
 from masksearch_ray.web.site import Site
@@ -40,7 +37,6 @@ from masksearch_ray.web.view import View
 
 __all__ = ["add_attention"]
 
-_SHOWN = 12
 _SIZE = 320
 _CONNECT = 60.0
 _LOOK = (
@@ -65,53 +61,17 @@ def add_attention(site: Site) -> None:
         await page.begin()
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What the page asks.
-
-    Parameters
-    ----------
-    pair : Pair
-    threshold : float
-        From which on a pixel is looked at.
-    region : Roi
-    outside : bool
-    lowest : bool
-        Whether the least alike come first.
-    k : int
-    """
-
-    pair: Pair
-    threshold: float
-    region: Roi
-    outside: bool = False
-    lowest: bool = True
-    k: int = _SHOWN
-
-    def built(self, domain: tuple[float, float]) -> Built:
-        """The same as the builder holds it."""
-        pixels = Pixels(self.region, self.outside, self.threshold, domain[1])
-        return Built(
-            kind="top",
-            score="iou",
-            pixels=pixels,
-            below=Pixels(low=domain[0], high=domain[1]),
-            pair=self.pair,
-            descending=not self.lowest,
-            k=self.k,
-        )
-
-
 class _Attention:
     """The page as one person has it open."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._asked: _Asked | None = None
+        self._asked: Asked | None = None
         self._all: pa.Table | None = None
         self._bin: int | None = None
         self._shown: pa.Table | None = None
         self._pairs: dict[str, tuple[Any, ...]] = {}
+        self._alone_of: dict[Pair, bool] = {}
         self._asking = Asking()
         self._quiet = True
         ui.label("Model against human attention").classes("text-2xl font-medium")
@@ -209,22 +169,27 @@ class _Attention:
             return
         pair = Pair(str(self._column.value), self._first.value, self._second.value)
         outside = self._region.outside
-        self._asked = _Asked(
+        self._asked = Asked(
             pair, float(self._threshold.value), self._region.region, outside, self._lowest.value
         )
         self._all, self._bin = None, None
         asked = self._asked
         self._asking.later(lambda question: self._ask(question, asked))
 
-    async def _ask(self, question: Question, asked: _Asked) -> None:
+    async def _ask(self, question: Question, asked: Asked) -> None:
         built = asked.built(self.site.collection.domain)
         try:
             sql = to_sql(built, self.site.catalog)
         except MaskSearchError as error:
             self._clear(str(error))
             return
+        alone = await self._alone(question, asked.pair)
+        if not question.stands:
+            return
+        sql = of_both(sql, asked.pair.column) if alone else sql
+        link = write_link(Link(built, sql if alone else None), self.site.catalog)
         self._explore.set_visibility(True)
-        self._explore.props(f'href="/?{write_link(Link(built), self.site.catalog)}"')
+        self._explore.props(f'href="/?{link}"')
         self._bars.show([], ())
         self._told.set_text("Counting all images …")
         first = ask_all(self.site, question, sql)
@@ -236,7 +201,7 @@ class _Attention:
             return
         await self._show(first.table, _told_run(first), asked)
         if question.stands:
-            await self._count(question, sql.rpartition("\nLIMIT")[0])
+            await self._count(question, sql.rpartition("\nLIMIT")[0], alone)
 
     def _clear(self, text: str) -> None:
         """Tell why nothing is shown."""
@@ -247,7 +212,17 @@ class _Attention:
         self._bars.show([], ())
         self._explore.set_visibility(False)
 
-    async def _count(self, question: Question, sql: str) -> None:
+    async def _alone(self, question: Question, pair: Pair) -> bool:
+        """Whether some image has but one of the two: its IoU would be that with itself."""
+        if pair not in self._alone_of:
+            run = await ask_all(self.site, question, alone_sql(pair)).wait()
+            if run.table is None:
+                # Why, the question itself will tell.
+                return False
+            self._alone_of[pair] = run.table.num_rows > 0
+        return self._alone_of[pair]
+
+    async def _count(self, question: Question, sql: str, alone: bool) -> None:
         """Fill the histogram: of all images, as without a limit no bound leaves any out."""
         every = await ask_all(self.site, question, sql).wait()
         if not question.stands:
@@ -257,6 +232,8 @@ class _Attention:
             return
         self._all = every.table
         self._fill()
+        if alone:
+            self._told.set_text(f"{self._told.text}; images with but one of both are left out")
 
     # -- what is shown ------------------------------------------------------------------------
 
@@ -277,7 +254,7 @@ class _Attention:
         score = self._names(self._asked).score
         return np.array(table[score].to_pylist(), np.float64)
 
-    def _names(self, asked: _Asked) -> Names:
+    def _names(self, asked: Asked) -> Names:
         return names(asked.built(self.site.collection.domain), self.site.catalog)
 
     async def _clicked(self, at: int) -> None:
@@ -294,7 +271,7 @@ class _Attention:
         text += f", the first {asked.k} shown" if found.num_rows > asked.k else ""
         await self._show(found.slice(0, asked.k), text, asked)
 
-    async def _show(self, table: pa.Table, text: str, asked: _Asked) -> None:
+    async def _show(self, table: pa.Table, text: str, asked: Asked) -> None:
         self._shown = table
         shown = f"{count(table.num_rows, 'image')}, " + (
             "least alike first" if asked.lowest else "most alike first"
@@ -308,18 +285,22 @@ class _Attention:
         if self._shown is table and self._asked is asked:
             self._rows.set_content(rows)
 
-    def _made(self, table: pa.Table, asked: _Asked) -> str:
+    def _made(self, table: pa.Table, asked: Asked) -> str:
         found = table.to_pylist()
         members = self.site.rows.members([row["image_id"] for row in found])
         parts = []
         for row in found:
-            held = {one[asked.pair.column]: one for one in members[row["image_id"]]}
-            two = [held[value] for value in (asked.pair.first, asked.pair.second) if value in held]
-            if len(two) == 2:
-                parts.append(self._row(row, two, asked))
+            of = members[row["image_id"]]
+            each = [
+                [one for one in of if one[asked.pair.column] == value]
+                for value in (asked.pair.first, asked.pair.second)
+            ]
+            if all(each):
+                n = sum(map(len, each))
+                parts.append(self._row(row, [some[0] for some in each], n, asked))
         return "".join(parts)
 
-    def _row(self, found: Row, two: Sequence[Row], asked: _Asked) -> str:
+    def _row(self, found: Row, two: Sequence[Row], n: int, asked: Asked) -> str:
         site, (first, second) = self.site, two
         image = site.image_url(first, _SIZE)
         below = [image] if image else []
@@ -338,6 +319,8 @@ class _Attention:
             f"image {found['image_id']}: IoU {told(found[named.score])} "
             f"({count(both)} of {count(either)} pixels)"
         )
+        if n > len(two):
+            title += f", of {count(n, 'mask')}: the first of each side is shown"
         return panels(title, site.collection.shapes([ids[0]])[0], shown)
 
     async def _draw(self, choice: RegionChoice) -> None:
