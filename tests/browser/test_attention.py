@@ -174,8 +174,9 @@ def test_a_region_that_is_drawn(page: Page, served: Served, counted: Counted) ->
     page.mouse.move(place["x"] + 30 * side, place["y"] + 30 * side)
     page.mouse.move(place["x"] + 39.8 * side, place["y"] + 49.8 * side)
     page.mouse.up()
+    # Until it is whole, what is drawn is told while it grows.
+    expect(page.get_by_role("button", name="Use this region")).to_be_enabled()
     drawn = page.get_by_text("drawn box (")
-    expect(drawn.first).to_be_visible()
     box = re.search(r"(\d+), (\d+), (\d+), (\d+)", drawn.first.inner_text())
     assert box is not None
     x0, y0, x1, y1 = map(int, box.groups())
@@ -269,11 +270,12 @@ def test_another_column_and_more_than_two_masks(
         )
 
     page.goto(f"{made_served.url}attention")
-    # Of each image two masks are of one model: all count, of each model the first is shown.
-    shown(first("model_id", (1, 2), ", of 3 masks: the first of each side is shown"))
-    choose(page, "Column", "mask_type")
     shown(first("mask_type", (1, 2), ""))
     choose(page, "First mask", "3")
     shown(first("mask_type", (3, 2), ""))
     row = page.locator(".ms-rows article").first
     assert captions(row) == ["mask_type 3", "mask_type 2", "intersection", "union"]
+    # Of each image two masks are of one model: all count, of each model the first is shown.
+    choose(page, "Column", "model_id")
+    shown(first("model_id", (1, 2), ", of 3 masks: the first of each side is shown"))
+    assert captions(row) == ["model_id 1", "model_id 2", "intersection", "union"]
