@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -51,6 +52,24 @@ def test_other_sites_get_nothing(served: Served) -> None:
     assert status(served.url, Host="evil.example") == 403
     assert status(served.url, Origin="http://evil.example") == 403
     assert status(f"{served.url}health") == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "told"),
+    [("http://evil.example", "403"), ("null", "403"), ("PAGE", "101")],
+)
+def test_other_sites_get_no_websocket(served: Served, origin: str, told: str) -> None:
+    host = served.url.rstrip("/").rpartition("//")[2]
+    origin = origin.replace("PAGE", f"http://{host}")
+    name, _, port = host.rpartition(":")
+    lines = (
+        "GET /_nicegui_ws/socket.io/?EIO=4&transport=websocket HTTP/1.1", f"Host: {host}",
+        f"Origin: {origin}", "Connection: Upgrade", "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: c2F5IGZyaWVuZCBlbnRlcg==", "", "",
+    )  # fmt: skip
+    with socket.create_connection((name, int(port)), 20) as plain:
+        plain.sendall("\r\n".join(lines).encode())
+        assert plain.recv(100).decode().split()[1] == told
 
 
 @pytest.mark.parametrize(
