@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +69,47 @@ def test_either_box_and_masks_of_no_class(site: Site, on_page: OnPage) -> None:
 
     on_page(look)
     site.close()
+
+
+def test_of_many_classes_those_with_errors_are_shown(tmp_path: Path, on_page: OnPage) -> None:
+    odd = ["it's <b>1</b>", 'say "2"', "line\nbreak"]
+    names = [*odd, *(f"class {i}" for i in range(22))]
+    # Only the last three, and the odd ones, are ever taken for another.
+    wrong = [(odd[0], odd[1]), (odd[1], odd[2]), ("class 19", odd[0]), ("class 20", "class 21")]
+    pairs = [*((name, name) for name in names), *wrong]
+    with ms.create(tmp_path / "many") as made:
+        made.append(
+            np.resize(MASKS, (len(pairs), 16, 16)),
+            {
+                "label": [label for label, _ in pairs],
+                "prediction": [found for _, found in pairs],
+                "left_box": [LEFT] * len(pairs),
+            },
+        )
+    many = Site(ServeOptions(str(tmp_path / "many")))
+
+    async def look(client: Client) -> None:
+        page = _Classifier(many)
+        await page.begin()
+        assert (
+            page._told.text == "25 of 29 right (86.2 %); 5 classes with fewer errors are not shown"
+        )
+        drawn = page._matrix.content
+        assert drawn.count("<th scope=row>") == 20
+        for label, found in wrong:
+            assert escape(f"{label} taken for {found}: 1 image") in drawn
+            places = [str(page._made.classes.index(name)) for name in (label, found)]
+            await page._clicked(places)
+            answer = page._results.answer
+            assert answer is not None
+            assert [int(key) for key in answer.keys] == [pairs.index((label, found))]
+            assert page._results._head.text.endswith(
+                f", {label} taken for {found}, the most stray first"
+            )
+        # What no cell tells is not heeded.
+        for places in ([], ["0"], ["x", "1"], ["99", "0"], ["-1", "0"], ["0", "1", "2"]):
+            await page._clicked(places)
+            assert page._results.answer is answer
+
+    on_page(look)
+    many.close()
