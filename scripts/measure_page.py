@@ -1,6 +1,6 @@
 """How soon the page answers one person, and many at once, and whether it grows; needs Chromium.
 
-    python scripts/measure_page.py demo-out/masks --people 20 --seconds 60
+    python -m scripts.measure_page demo-out/masks --people 20 --seconds 60
 
 One person is timed in Chromium, from the change of a control until tiles and their pictures are
 drawn. Many are asked for as their browsers would ask, see page_visitor.py.
@@ -20,8 +20,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from page_visitor import Visitor
 from playwright.async_api import Browser, Page, async_playwright
+
+from scripts.page_visitor import Visitor
 
 _ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

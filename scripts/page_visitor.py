@@ -30,6 +30,11 @@ class Visitor:
     ----------
     url : str
         Of the server, with ``/`` at its end.
+
+    Attributes
+    ----------
+    tiles : list of dict
+        What the grid shows, as the server sent it.
     """
 
     def __init__(self, url: str) -> None:
@@ -38,6 +43,7 @@ class Visitor:
         self._socket = socketio.AsyncClient()
         self._socket.on("run_javascript", self._told)
         self._grids: asyncio.Queue[list[dict[str, Any]]] = asyncio.Queue()
+        self.tiles: list[dict[str, Any]] = []
         self._next = 0
         self._fetched: set[str] = set()
 
@@ -92,8 +98,8 @@ class Visitor:
 
     async def _look(self) -> None:
         """Wait for tiles, and fetch the pictures of the first ones."""
-        tiles = await asyncio.wait_for(self._grids.get(), _SOON)
-        urls = [tile[kind] for kind in ("image", "heat") for tile in tiles[:_TOGETHER]]
+        self.tiles = await asyncio.wait_for(self._grids.get(), _SOON)
+        urls = [tile[kind] for kind in ("image", "heat") for tile in self.tiles[:_TOGETHER]]
         for url in _together([url for url in urls if url]):
             if url not in self._fetched:
                 (await self._http.get(url)).raise_for_status()
