@@ -166,6 +166,8 @@ def test_a_region_that_is_drawn(page: Page, served: Served, counted: Counted) ->
     page.get_by_role("button", name="Draw: Region").click()
     example = page.locator("#region")
     expect(example.locator("svg")).to_be_attached()
+    # The dialog grows as it opens: where pixels are is known only then.
+    example.click(trial=True)
     place = example.bounding_box()
     assert place is not None
     side = place["width"] / 64
