@@ -140,6 +140,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _url(options: ServeOptions, port: int) -> str:
     host = "localhost" if is_loopback(options.host) else options.host
+    # Nobody else can open the name by which all of this machine's names are meant.
+    host = socket.gethostname() if host in ("0.0.0.0", "::") else host
     host = f"[{host}]" if ":" in host else host
     token = "" if options.token is None else f"?token={quote(options.token, safe='')}"
     return f"http://{host}:{port}/{token}"

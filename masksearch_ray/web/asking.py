@@ -30,7 +30,7 @@ class Question:
 
     def hold(self, run: Run) -> Run:
         """Let a query, which is given back, be cancelled with the question."""
-        self._runs.append(run)
+        self._runs = [one for one in self._runs if not one.over] + [run]
         if not self.stands:
             run.cancel()
         return run

@@ -36,9 +36,14 @@ def open_site(options: ServeOptions) -> Site:
     if record is not None and record.part == "masks" and record.home:
         key = "attacked"
         try:
-            site.beside[key] = Site(replace(options, url=f"{record.home}/{key}"), key)
+            # A version that was asked for is one of the masks.
+            how = {name: value for name, value in options.how.items() if name != "version"}
+            site.beside[key] = Site(replace(options, url=f"{record.home}/{key}", how=how), key)
         except CollectionError:
             _log.info("no collection of attacked images beside %s", options.url)
+        except BaseException:
+            site.close()
+            raise
     return site
 
 

@@ -22,6 +22,7 @@ __all__ = ["add_pictures", "served"]
 # Pictures of a version never change, and the version is in their URL.
 _KEEP = {"Cache-Control": "private, max-age=3600, immutable"}
 _MOST = 64  # pictures in one answer
+_DIGITS = 19  # of an id, which has 64 bits
 
 _log = logging.getLogger("masksearch_ray.web")
 
@@ -110,7 +111,9 @@ def add_pictures(router: APIRouter, site: Site) -> None:
                 pictures.heats([_number(name) for name in names], how.look)
         draw = how.drawer(pictures, kind)
         # As text, that browsers draw at once; for files they would begin a request each.
-        return JSONResponse([_as_text(draw, name) for name in names], headers=_KEEP)
+        drawn = [_as_text(draw, name) for name in names]
+        # What could not be had may be there the next time.
+        return JSONResponse(drawn, headers=None if None in drawn else _KEEP)
 
 
 def served(site: Site, key: str, version: int | None = None) -> Site:
@@ -135,7 +138,7 @@ def _numbers(name: str) -> tuple[int, int]:
 
 
 def _number(name: str) -> int:
-    if not name.isdecimal():
+    if not name.isdecimal() or len(name) > _DIGITS:
         raise InputError(f"no picture is called {name!r}")
     return int(name)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.csv as csv
@@ -12,10 +13,14 @@ import pyarrow.parquet as parquet
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response, StreamingResponse
 
+from masksearch_ray.errors import MaskSearchError
+from masksearch_ray.web.explore.answer import Answer
 from masksearch_ray.web.picture_routes import add_pictures, served
 from masksearch_ray.web.site import Site
 
 __all__ = ["make_router"]
+
+_log = logging.getLogger("masksearch_ray.web")
 
 
 def make_router(site: Site) -> APIRouter:
@@ -43,10 +48,11 @@ def _add_export(router: APIRouter, site: Site) -> None:
         found = asked.runs.get(run)
         if found is None or found.table is None:
             raise HTTPException(404, "This answer is kept no more; ask again.")
-        return _exported(asked, _marked(found.table, found.marked), ending)
+        answer = Answer(found.table, asked.collection.parse(found.sql))
+        return _exported(asked, answer, _marked(answer, found.marked), ending)
 
 
-def _exported(site: Site, table: pa.Table, ending: str) -> Response:
+def _exported(site: Site, answer: Answer, table: pa.Table, ending: str) -> Response:
     name = f"attachment; filename=masksearch.{ending}"
     headers = {"Content-Disposition": name}
     match ending:
@@ -57,29 +63,23 @@ def _exported(site: Site, table: pa.Table, ending: str) -> Response:
             parquet.write_table(table, sink)
             return Response(sink.getvalue(), headers=headers)
         case "txt":
-            text = "".join(f"{value}\n" for value in table.column(_key(table)).to_pylist())
+            text = "".join(f"{value}\n" for value in table.column(answer.key).to_pylist())
             return Response(text, media_type="text/plain", headers=headers)
-        case "zip" if "mask_id" not in table.column_names:
+        case "zip" if answer.kind != "masks":
             raise HTTPException(400, "the answer has no mask_id, so there are no masks to draw")
         case "zip":
+            ids = table.column(answer.key).to_pylist()
             return StreamingResponse(
-                _zipped(site, table), media_type="application/zip", headers=headers
+                _zipped(site, ids), media_type="application/zip", headers=headers
             )
     raise HTTPException(404, "csv, parquet, txt or zip wanted")
 
 
-def _marked(table: pa.Table, marked: frozenset[str]) -> pa.Table:
+def _marked(answer: Answer, marked: frozenset[str]) -> pa.Table:
     """Rows whose mask or image is among those that were marked; all where none were."""
     if not marked:
-        return table
-    keep = [str(value) in marked for value in table.column(_key(table)).to_pylist()]
-    return table.filter(pa.array(keep, pa.bool_()))
-
-
-def _key(table: pa.Table) -> str:
-    """Column that says which mask or image a row is; the first where none does."""
-    names: list[str] = table.column_names
-    return next((name for name in ("mask_id", "image_id") if name in names), names[0])
+        return answer.table
+    return answer.table.filter(pa.array([key in marked for key in answer.keys], pa.bool_()))
 
 
 def _csv(table: pa.Table) -> bytes:
@@ -95,12 +95,17 @@ def _csv(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _zipped(site: Site, table: pa.Table) -> Iterator[bytes]:
-    """Overlays of the answer's masks, as a ZIP file, part by part."""
+def _zipped(site: Site, mask_ids: Iterable[int]) -> Iterator[bytes]:
+    """Overlays of masks, as a ZIP file, part by part; of one that cannot be had, why."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:
-        for mask_id in table.column("mask_id").to_pylist():
-            archive.writestr(f"{mask_id}.png", site.pictures.overlay(mask_id))
+        for mask_id in mask_ids:
+            try:
+                archive.writestr(f"{mask_id}.png", site.pictures.overlay(mask_id))
+            except MaskSearchError as error:
+                # Half a ZIP file would be none.
+                _log.warning("an overlay cannot be drawn: %s", error)
+                archive.writestr(f"{mask_id}.txt", f"mask {mask_id} cannot be drawn\n")
             yield sink.taken()
     yield sink.taken()
 

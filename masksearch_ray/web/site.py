@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from masksearch_ray.web.build import Facts, facts_of, facts_sql, values_of, valu
 from masksearch_ray.web.build.offers import FEW
 from masksearch_ray.web.once import Once
 from masksearch_ray.web.options import ServeOptions
-from masksearch_ray.web.pictures import Look, Pictures
+from masksearch_ray.web.pictures import Pictures
 from masksearch_ray.web.rows import Row, RowBook
 from masksearch_ray.web.runs import Runs
 from masksearch_ray.web.view import View
@@ -88,6 +89,9 @@ class Site:
         self.runs = Runs(self.collection, options.seconds, options.rows, options.queries)
         self.facts = Once(self._read_facts)
         self.histogram = Once(self._read_histogram)
+        # In the URL of each picture: browsers keep pictures, and another collection, or this one
+        # made anew, may be served at the same port later.
+        self._start = secrets.token_hex(4)
         self._threads = ThreadPoolExecutor(_DRAWING, "drawing")
 
     @property
@@ -123,14 +127,10 @@ class Site:
 
     # -- where pictures are -------------------------------------------------------------------
 
-    def look(self, size: int, view: View) -> Look:
-        """How a picture of a size is drawn in a view."""
-        return Look(size, view.colours, view.own)
-
     def heat_url(self, mask_id: int, size: int, view: View) -> str:
         """Where the heat map of a mask is."""
         own = "&own=1" if view.own else ""
-        return f"{self._pictures}/heat/{mask_id}.png?size={size}&map={view.colours}{own}"
+        return self._picture("heat", mask_id, f"size={size}&map={view.colours}{own}")
 
     def pair_url(
         self,
@@ -143,18 +143,18 @@ class Site:
         """Where the picture of two masks is: which pixels reach a value in which of them."""
         low, high = self.collection.domain
         value = (low + high) / 2 if at is None else at
-        return f"{self._pictures}/pair/{first}-{second}.png?at={value}&size={size}&show={show}"
+        return self._picture("pair", f"{first}-{second}", f"at={value}&size={size}&show={show}")
 
     def image_url(self, row: Row, size: int, column: str = "image_path") -> str | None:
         """Where the image of a mask is; None where the collection names none."""
         if not row.get(column):
             return None
         of = "" if column == "image_path" else f"&of={column}"
-        return f"{self._pictures}/image/{row['mask_id']}.png?size={size}{of}"
+        return self._picture("image", row["mask_id"], f"size={size}{of}")
 
-    @property
-    def _pictures(self) -> str:
-        return f"/picture/{self.key}/{self.collection.version}"
+    def _picture(self, kind: str, name: object, look: str) -> str:
+        of = f"{self.key}/{self.collection.version}"
+        return f"/picture/{of}/{kind}/{name}.png?{look}&start={self._start}"
 
     def served(self, key: str) -> Site | None:
         """Find this collection, or one that belongs to it, by its key."""

@@ -13,9 +13,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from masksearch_ray.errors import DamagedError
 from masksearch_ray.web.options import ServeOptions
 from masksearch_ray.web.routes import make_router
 from masksearch_ray.web.site import Site
+from masksearch_ray.web.view import View
 from tests.web.small import N, small
 
 
@@ -69,6 +71,55 @@ def test_exports_know_masks_by_their_id_wherever_it_stands(site: Site, client: C
         site, "SELECT COUNT(*) AS n, image_id FROM masks GROUP BY image_id ORDER BY image_id", "1"
     )
     assert client.get(f"{images}.txt").text == "1\n"
+
+
+def test_exports_know_masks_by_what_was_asked_not_by_names(site: Site, client: Client) -> None:
+    sql = "SELECT CP(mask, full_image, (0, 2)) AS mask_ids, mask_id AS m FROM masks ORDER BY m"
+    url = answered(site, sql, "3", "5")
+    assert client.get(f"{url}.txt").text == "3\n5\n"
+    assert [line.rpartition(",")[2] for line in client.get(f"{url}.csv").text.splitlines()] == [
+        '"m"',
+        "3",
+        "5",
+    ]
+    with zipfile.ZipFile(io.BytesIO(client.get(f"{url}.zip").content)) as archive:
+        assert archive.namelist() == ["3.png", "5.png"]
+    none = answered(site, "SELECT COUNT(*) AS mask_id FROM masks")
+    assert client.get(f"{none}.zip").status_code == 400
+
+
+def test_a_zip_file_is_whole_though_a_mask_cannot_be_read(
+    site: Site, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = site.pictures.overlay
+
+    def overlay(mask_id: int) -> bytes:
+        if mask_id == 1:
+            raise DamagedError("/a/path", "damaged")
+        return drawn(mask_id)
+
+    monkeypatch.setattr(site.pictures, "overlay", overlay)
+    url = answered(site, "SELECT mask_id FROM masks ORDER BY mask_id LIMIT 3")
+    with zipfile.ZipFile(io.BytesIO(client.get(f"{url}.zip").content)) as archive:
+        assert archive.namelist() == ["0.png", "1.txt", "2.png"]
+        assert archive.read("1.txt") == b"mask 1 cannot be drawn\n"
+
+
+def test_browsers_keep_no_failures(site: Site, client: Client) -> None:
+    here = f"/picture/main/{site.collection.version}"
+    assert "immutable" in client.get(f"{here}/heats?ids=0,1").headers["Cache-Control"]
+    assert "Cache-Control" not in client.get(f"{here}/heats?ids=0,{N}").headers
+    assert client.get(f"{here}/heat/{'1' * 5000}.png").status_code == 404
+
+
+def test_another_start_has_other_pictures(site: Site) -> None:
+    again = Site(site.options)
+    assert site.heat_url(0, 96, View()) != again.heat_url(0, 96, View())
+    assert (
+        site.heat_url(0, 96, View()).partition("?")[0]
+        == (again.heat_url(0, 96, View()).partition("?")[0])
+    )
+    again.close()
 
 
 def test_pictures(site: Site, client: Client) -> None:

@@ -223,21 +223,17 @@ class Detail:
             f"FROM masks WHERE mask_id = {self.mask_id}"
         )
         question = self._counting.begin()
-        try:
-            row = (await asyncio.to_thread(self._ask, sql))[0]
-        except MaskSearchError as error:
-            if question.stands:
-                self._drawn.set_text(str(error))
-            return
+        run = await question.hold(self.site.runs.start(sql, most=1)).wait()
         if not question.stands:
             return
+        if run.table is None:
+            self._drawn.set_text(str(run.error or "Cancelled."))
+            return
+        (row,) = run.table.to_pylist()
         share = f", {100 * row['n'] / row['a']:.1f} % of {row['a']:,} pixels" if row["a"] else ""
         self._drawn.set_text(
             f"box({box}): {row['n']:,} pixels from {told(low)} to {told(high)}{share}"
         )
-
-    def _ask(self, sql: str) -> list[dict[str, Any]]:
-        return self.site.collection.sql(sql, timeout=self.site.options.seconds).to_pylist()
 
 
 def _title(row: Row) -> str:

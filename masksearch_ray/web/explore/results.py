@@ -268,10 +268,11 @@ class Results:
         if self._run is None or not self._run.over:
             ui.notify("Wait until the answer is whole.", type="warning")
             return
-        table = self._run.table
-        if ending == "zip" and table is not None and "mask_id" not in table.column_names:
+        if ending == "zip" and self.answer is not None and self.answer.kind != "masks":
             ui.notify("The answer has no mask_id, so there are no masks to draw.", type="warning")
             return
+        if self._run.cut:
+            ui.notify(f"The first {count(self._run.rows, 'row')} alone; --rows allows more.")
         # Not in the URL, which thousands of ids would be too long for.
         self._run.marked = frozenset(self.selected)
         ui.download.from_url(f"/export/{self.site.key}/{self._run.key}.{ending}")
