@@ -137,7 +137,9 @@ def serve(
 def check_installed() -> None:
     """Refuse early where the page's packages are missing."""
     if find_spec("nicegui") is None:
-        raise InputError("the page needs NiceGUI: pip install 'masksearch-ray[web]'")
+        raise InputError(
+            "the page needs NiceGUI: pip install 'masksearch-ray[web]', or '.[web]' in a checkout"
+        )
 
 
 def serve_page(

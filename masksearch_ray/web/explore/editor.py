@@ -98,10 +98,6 @@ class SqlEditor(ui.element):
             self._told.set_text("" if error is None else str(error))
         self._draw(mark)
 
-    def offer(self, completions: Iterable[Completion]) -> None:
-        """Offer other completions from now on, for another version of the collection."""
-        self._offered = tuple(completions)
-
     def _draw(self, mark: Mark | None) -> None:
         # Not by the editor's own decorations: with them goes the text as the server knows it, which
         # would undo what was typed meanwhile.
