@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -71,13 +72,9 @@ def test_either_box_and_masks_of_no_class(site: Site, on_page: OnPage) -> None:
     site.close()
 
 
-def test_of_many_classes_those_with_errors_are_shown(tmp_path: Path, on_page: OnPage) -> None:
-    odd = ["it's <b>1</b>", 'say "2"', "line\nbreak"]
-    names = [*odd, *(f"class {i}" for i in range(22))]
-    # Only the last three, and the odd ones, are ever taken for another.
-    wrong = [(odd[0], odd[1]), (odd[1], odd[2]), ("class 19", odd[0]), ("class 20", "class 21")]
-    pairs = [*((name, name) for name in names), *wrong]
-    with ms.create(tmp_path / "many") as made:
+def of_pairs(folder: Path, pairs: Sequence[tuple[str, str]]) -> Site:
+    """A collection with a mask for each right and predicted class."""
+    with ms.create(folder) as made:
         made.append(
             np.resize(MASKS, (len(pairs), 16, 16)),
             {
@@ -86,7 +83,16 @@ def test_of_many_classes_those_with_errors_are_shown(tmp_path: Path, on_page: On
                 "left_box": [LEFT] * len(pairs),
             },
         )
-    many = Site(ServeOptions(str(tmp_path / "many")))
+    return Site(ServeOptions(str(folder)))
+
+
+def test_of_many_classes_those_with_errors_are_shown(tmp_path: Path, on_page: OnPage) -> None:
+    odd = ["it's <b>1</b>", 'say "2"', "line\nbreak"]
+    names = [*odd, *(f"class {i}" for i in range(22))]
+    # Only the last three, and the odd ones, are ever taken for another.
+    wrong = [(odd[0], odd[1]), (odd[1], odd[2]), ("class 19", odd[0]), ("class 20", "class 21")]
+    pairs = [*((name, name) for name in names), *wrong]
+    many = of_pairs(tmp_path / "many", pairs)
 
     async def look(client: Client) -> None:
         page = _Classifier(many)

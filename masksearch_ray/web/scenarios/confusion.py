@@ -95,15 +95,6 @@ class Confusion:
         label, prediction = (self.classes.index(one) for one in cell)
         return int(self.counts[label, prediction])
 
-    def errors(self) -> list[tuple[Cell, int]]:
-        """Cells of wrong answers, the most frequent first, then by label and prediction."""
-        found = [
-            ((self.classes[i], self.classes[j]), int(self.counts[i, j]))
-            for i, j in np.argwhere(self.counts)
-            if i != j
-        ]
-        return sorted(found, key=lambda one: -one[1])
-
 
 @dataclass(frozen=True)
 class Prototype:
