@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from nicegui import Client, core
+from nicegui import Client, core, ui
 from nicegui.page import page
 
 OnPage = Callable[[Callable[[Client], Awaitable[None]]], None]
@@ -26,3 +26,8 @@ def on_page(monkeypatch: pytest.MonkeyPatch) -> OnPage:
         asyncio.run(on_it())
 
     return do
+
+
+def texts(client: Client) -> list[str]:
+    """All that labels say."""
+    return [one.text for one in client.elements.values() if isinstance(one, ui.label)]

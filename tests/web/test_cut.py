@@ -17,7 +17,7 @@ from masksearch_ray.web.scenarios.attacked import _Attacked
 from masksearch_ray.web.scenarios.attention import _Attention
 from masksearch_ray.web.scenarios.classifier import _Classifier
 from masksearch_ray.web.site import Site
-from tests.web.conftest import OnPage
+from tests.web.conftest import OnPage, texts
 from tests.web.small import IMAGES, N, small
 
 MOST = 3
@@ -37,11 +37,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let figures be made of a few rows only."""
     monkeypatch.setattr(parts, "MOST_COUNTED", MOST)
-
-
-def texts(client: Client) -> list[str]:
-    """All that labels say."""
-    return [one.text for one in client.elements.values() if isinstance(one, ui.label)]
 
 
 def drawn(client: Client, mark: str) -> str:

@@ -46,11 +46,11 @@ class Ask:
         self.site = site
         self._on_run = on_run
         self._changing, self._counting = Asking(), Asking()
+        # Why the SQL is not what the builder holds, which is no query then.
+        self._wrong: MaskSearchError | None = None
         self.controls = Controls(site, built, self._built, on_draw)
         with ui.element("section").classes("ms-card w-full").props('aria-label="SQL"'):
-            self._sql = SqlEditor(
-                "", completions(site.catalog), on_run, lambda text: self._follow(self.understood())
-            )
+            self._sql = SqlEditor("", completions(site.catalog), on_run, lambda text: self._typed())
             self._note = ui.label().classes("text-xs ms-soft")
         self.set_built(built)
 
@@ -61,8 +61,8 @@ class Ask:
 
     @property
     def built(self) -> Built | None:
-        """What the builder holds; None where the SQL does not fit it."""
-        return self.controls.built if self._fits else None
+        """What the builder holds; None where the SQL is not that."""
+        return self.controls.built if self._fits and self._wrong is None else None
 
     def set_built(self, built: Built) -> None:
         """Show a state of the builder, and its SQL."""
@@ -72,14 +72,17 @@ class Ask:
     def set_sql(self, text: str) -> None:
         """Show an SQL, and in the builder what of it fits."""
         self._sql.text = text
-        self._follow(self.understood())
+        self._typed()
 
     def stop(self) -> None:
         """Forget a change for which the query was not run yet."""
         self._changing.drop()
 
     def understood(self) -> Query | None:
-        """The query; None where the SQL is none, which is told."""
+        """The query; None where the builder or the SQL holds none, which is told."""
+        if self._wrong is not None:
+            self.tell(self._wrong)
+            return None
         try:
             query = self.site.collection.parse(self.text)
         except MaskSearchError as error:
@@ -97,19 +100,28 @@ class Ask:
     def _built(self, built: Built) -> None:
         if self._write(built):
             self._changing.later(self._due)
+        else:
+            self.stop()
+            self._counting.drop()
+            self.controls.live("")
 
     def _write(self, built: Built) -> bool:
         try:
             text = to_sql(built, self.site.catalog)
         except MaskSearchError as error:
+            self._wrong = error
             self.tell(error)
             return False
+        self._wrong = None
         self.tell(None)
         self._sql.text = text
         self._show_fit(True)
         return True
 
-    def _follow(self, query: Query | None) -> None:
+    def _typed(self) -> None:
+        """The SQL is what is asked from now on, whatever the builder holds."""
+        self._wrong = None
+        query = self.understood()
         if query is None:
             return
         built = from_query(query)

@@ -71,24 +71,20 @@ class Execution:
 
     def clear(self) -> None:
         """Show that nothing has run."""
+        self._forget()
         self._facts.set_content('<span class="ms-soft">Nothing was asked yet.</span>')
-        self._compared.set_content("")
-        self._stages.set_content("")
-        self._shards.rows = []
-        self._first.set_visibility(False)
-        self._scan.set_enabled(False)
 
     def running(self, run: Run) -> None:
         """Show how far a query is."""
+        self._forget()
         found = f", {count(run.rows, 'row')} so far" if run.rows else ""
         self._facts.set_content(
             f'<span class="ms-soft">{run.state}, {run.seconds:.1f} s{found}</span>'
         )
-        self._scan.set_enabled(False)
 
     def show(self, run: Run) -> None:
         """Show what a query did."""
-        self._compared.set_content("")
+        self._forget()
         self._first.set_visibility(run.first)
         self._scan.set_enabled(run.stats is not None and run.use_index)
         if run.stats is None:
@@ -99,7 +95,15 @@ class Execution:
         self._facts.set_content(_facts(run.stats))
         self._stages.set_content(_stages(run.stats))
         self._shards.rows = _shard_rows(run.stats)
-        self._shards.update()
+
+    def _forget(self) -> None:
+        """Show nothing of the query before."""
+        self._compared.set_content("")
+        self._stages.set_content("")
+        if self._shards.rows:
+            self._shards.rows = []
+        self._first.set_visibility(False)
+        self._scan.set_enabled(False)
 
     def comparing(self) -> None:
         """Show that the full scan runs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
@@ -63,6 +64,8 @@ class Explore:
     def __init__(self, site: Site, asked: Read) -> None:
         self.site = site
         self._asked = asked
+        # The query of which the answer is shown, whatever the controls hold meanwhile.
+        self._linked = asked.link
         self._asking = Asking()
         self._question: Question | None = None
         self._run: Run | None = None
@@ -127,6 +130,9 @@ class Explore:
         use_index = self._execution.use_index
         run = question.hold(self.site.runs.start(self.ask.text, use_index=use_index))
         self._question, self._run = question, run
+        built = self.ask.built
+        sql = run.sql if built is None else None
+        self._linked = Link(built or self.ask.controls.built, sql, use_index=use_index)
         self._link()
         self._set_busy(True)
         pause = _FIRST
@@ -250,14 +256,7 @@ class Explore:
 
     def link(self) -> str:
         """Query string that shows the same."""
-        built = self.ask.built
-        link = Link(
-            self.ask.controls.built,
-            None if built is not None else self.ask.text,
-            self.results.view,
-            self._detail.mask_id,
-            self._execution.use_index,
-        )
+        link = replace(self._linked, view=self.results.view, mask=self._detail.mask_id)
         return write_link(link, self.site.catalog)
 
     def _copier(self, attribute: str) -> Callable[[], Any]:
