@@ -66,7 +66,7 @@ def test_which_two_and_from_which_value(
     shows(page, least(found))
     heat = page.locator("#results img.ms-heat").first
     first, second = (of[least(found)[0], kind] for kind in (2, 3))
-    expect(heat).to_have_attribute("src", re.compile(f"/pair/{first}-{second}.png"))
+    expect(heat).to_have_attribute("data-src", re.compile(f"/pair/{first}-{second}.png"))
     page.reload()
     shows(page, least(found))
 
