@@ -30,7 +30,6 @@ _ARGUMENTS = [
 ]  # fmt: skip
 _LOOK = 20  # milliseconds; a page that is drawn seldom would else be looked at as seldom
 _THINKING = 3.0  # seconds between two questions of one person
-_TIMES = 9
 _HOUR = 3600 / 15  # questions of an hour
 
 
@@ -38,6 +37,7 @@ def main() -> None:
     """Serve, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("collection")
+    parser.add_argument("--times", type=int, default=9, help="of what one person does")
     parser.add_argument("--people", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--questions", type=int, default=int(_HOUR), help="of one page left open")
@@ -64,9 +64,9 @@ async def measure(url: str, arguments: argparse.Namespace, server: int) -> None:
         for _ in range(2):  # what first visitors read and compile, later ones find in memory
             await visit(browser, url)
             await three_hundred(browser, url, 900)
-        told("first meaningful page", [await visit(browser, url) for _ in range(_TIMES)])
+        told("first meaningful page", [await visit(browser, url) for _ in range(arguments.times)])
         for height in (900, 12_000):  # of these, all 300 are in sight in the second alone
-            times = [await three_hundred(browser, url, height) for _ in range(_TIMES)]
+            times = [await three_hundred(browser, url, height) for _ in range(arguments.times)]
             told(f"300 tiles after a query, window {height:,} pixels high", times)
         await growth(browser, url, arguments.questions, server)
         await browser.close()

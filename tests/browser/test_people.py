@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -44,3 +47,19 @@ def test_each_gets_the_answer_to_what_they_asked(served: Served, masks: Masks) -
     for lows, found in zip(asked, asyncio.run(together()), strict=True):
         for low, ids in zip(lows, found, strict=True):
             assert ids == first_by(masks, reaching(low), 25)
+
+
+def test_measuring_measures(collection: str) -> None:
+    command = [sys.executable, "-m", "scripts.measure_page", collection, "--times=1"]
+    tiny = ["--people=3", "--seconds=1", "--questions=4"]
+    told = subprocess.run([*command, *tiny], capture_output=True, text=True, check=True).stdout
+    for line in (
+        r"first meaningful page: median \d+\.\d\d s, .* 1 times",
+        r"300 tiles after a query, window 900 pixels high: median .* 1 times",
+        r"300 tiles after a query, window 12,000 pixels high: median .* 1 times",
+        r"one page after 4 questions: \d+\.\d MB of objects in the browser, \d+ MB in the server",
+        r"first answer where 3 people come at once: median .* 3 times",
+        r"a query of 3 people at once: median .* \d+ times",
+        r"memory of the server: \d+ MB before, \d+ MB after",
+    ):
+        assert re.search(f"^{line}$", told, re.MULTILINE), told
