@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import csv
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ from tests.browser.walk import (
     type_sql,
     visit,
 )
+from tests.oracle.pixels import polygon_region
 
 
 @pytest.fixture(scope="module")
@@ -128,18 +132,23 @@ def test_drawn_box(page: Page, served: Served, masks: Masks) -> None:
     assert "box(16, 16, 32, 48)" in sql_of(page)
 
 
-def test_drawn_polygon(page: Page, served: Served, opened: ms.Collection) -> None:
+def test_drawn_polygon(page: Page, served: Served, masks: Masks) -> None:
     visit(page, served.url)
     page.get_by_label("Draw: Region").click()
     page.get_by_role("button", name="Polygon").click()
     box = box_of(page, "#region")
-    for x, y in ((0.1, 0.1), (0.9, 0.1), (0.5, 0.9)):
+    corners = ((0.1, 0.1), (0.9, 0.2), (0.3, 0.9))
+    for x, y in corners:
         page.mouse.click(box[0] + x * box[2], box[1] + y * box[3])
     page.locator("#region").press("Enter")
     page.get_by_role("button", name="Use this region").click()
     expect(page.locator(".ms-sql .cm-content")).to_contain_text("polygon(")
-    asked = opened.sql(sql_of(page), use_index=False).table.column("mask_id").to_pylist()
-    shows(page, asked)
+    numbers = re.findall(r"[\d.]+", sql_of(page).partition("polygon(")[2].partition(")")[0])
+    drawn = tuple(float(number) for number in numbers)
+    # A click hits a pixel of the screen, of which a pixel of the mask has several.
+    assert drawn == pytest.approx([64 * share for corner in corners for share in corner], abs=0.4)
+    inside = polygon_region(drawn, 64, 64)
+    shows(page, first_by(masks, lambda _, mask: int((mask[inside] >= 0.8).sum()), 25))
 
 
 def test_metadata_filters(
@@ -251,8 +260,11 @@ def test_copies_run(page: Page, served: Served, tmp_path: Path) -> None:
     page.get_by_text("as Python", exact=True).click()
     code = page.evaluate("navigator.clipboard.readText()")
     assert "masksearch_ray" in code and served.collection in code
-    space: dict[str, object] = {}
-    exec(compile(code, "copied", "exec"), space)
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        exec(compile(code, "copied", "exec"), {})
+    printed = ast.literal_eval(told.getvalue())
+    assert [row["mask_id"] for row in printed] == ids_of(page)
+    assert [str(row["score"]) for row in printed] == scores_of(page)
 
 
 def test_address_holds_query_and_view(page: Page, served: Served) -> None:
