@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 import masksearch_ray as ms
 from tests.browser.conftest import Served
+from tests.browser.made import HEIGHT, WIDTH
 from tests.browser.walk import (
     Mask,
     Masks,
@@ -24,6 +27,16 @@ from tests.browser.walk import (
 @pytest.fixture(scope="module")
 def masks(made_opened: ms.Collection) -> Masks:
     return all_masks(made_opened)
+
+
+def corners(page: Page, *places: tuple[float, float]) -> tuple[float, float]:
+    """Click corners of a polygon, in pixels of the mask; where the last is on the screen."""
+    left, top, width, height = box_of(page, "#region")
+    at = (0.0, 0.0)
+    for x, y in places:
+        at = left + x * width / WIDTH, top + y * height / HEIGHT
+        page.mouse.click(*at)
+    return at
 
 
 def use(page: Page) -> Locator:
@@ -68,6 +81,27 @@ def test_the_last_drawing_counts(page: Page, made_served: Served, masks: Masks) 
     page.get_by_label("Draw: Region").click()
     box_of(page, "#region")
     expect(page.locator("#region rect.ms-roi")).to_have_count(1)
+
+
+def test_a_polygon_ends_by_a_double_click(
+    page: Page, made_served: Served, made_opened: ms.Collection
+) -> None:
+    visit(page, made_served.url, "values=0.5..1&top=25")
+    page.get_by_label("Draw: Region").click()
+    page.get_by_role("button", name="Polygon").click()
+    corners(page, (4, 4), (8, 4), (6, 9))
+    # Escape gives up what was begun, and leaves the dialog open.
+    page.locator("#region").press("Escape")
+    expect(page.locator("#region polygon")).to_have_count(0)
+    last = corners(page, (4, 4), (28, 4), (16, 20))
+    page.wait_for_timeout(600)  # so that the next click is not taken for a second of two
+    page.mouse.dblclick(last[0] - 40, last[1])
+    expect(page.get_by_text("drawn polygon of 4 corners")).to_be_visible()
+    use(page).click()
+    expect(page.locator(".ms-sql .cm-content")).to_contain_text("polygon(")
+    asked: list[Any] = made_opened.sql(sql_of(page), use_index=False).table["mask_id"].to_pylist()
+    shows(page, asked)
+    expect(page.locator("#results .ms-tile").first.locator("polygon.ms-roi")).to_have_count(1)
 
 
 def test_keys_of_the_grid(page: Page, made_served: Served) -> None:
