@@ -75,8 +75,8 @@ def shows_matrix(page: Page, counted: Counted, model: int, strong: float) -> Non
     for (label, found), ids in sorted(cells.items()):
         mean = counted.mean(ids, strong)
         stray = "" if mean is None else f", {100 * mean:.0f} % outside"
-        images = f"{len(ids)} image{'s' if len(ids) > 1 else ''}"
-        names.append(f"{label} taken for {found}: {images}{stray}")
+        masks = f"{len(ids)} mask{'s' if len(ids) > 1 else ''}"
+        names.append(f"{label} taken for {found}: {masks}{stray}")
     page.wait_for_function(
         "names => [...document.querySelectorAll('.ms-cell')].map(cell => cell.title).join()"
         " === names",
@@ -105,8 +105,9 @@ def test_model_and_threshold(page: Page, served: Served, counted: Counted) -> No
     page.get_by_label("Strong from").fill("0.8")
     shows_matrix(page, counted, 1, 0.8)
     shows(page, counted.worst(worst_cell(counted, 1, 0.8), 0.8)[:60], "worst")
-    # Nothing is asked while there is no number, and nothing of before stays beside a wrong one.
+    # Nothing of before stays beside what is no threshold.
     page.get_by_label("Strong from").fill("")
+    expect(page.get_by_text("Strong from: a number is wanted.")).to_be_visible()
     page.get_by_label("Strong from").fill("1.5")
     expect(page.locator(".ms-cell")).to_have_count(0)
     expect(page.locator("#worst .ms-tile")).to_have_count(0)
@@ -201,11 +202,11 @@ def test_pixels_outside_the_box_are_replaced(page: Page, served: Served, counted
     ids = counted.worst(counted.cells(2)[3, 3], 0.5)
     shows(page, ids[:60], "worst")
     # Of all where none is marked, the first four.
-    expect(page.get_by_text(f"{len(ids)} images, the first 4 shown")).to_be_visible()
+    expect(page.get_by_text(f"{len(ids)} masks, the first 4 shown")).to_be_visible()
     for at in (2, 0):
         page.locator("#worst .ms-tile input").nth(at).click()
     page.get_by_role("button", name="Preview").click()
-    expect(page.get_by_text("2 images", exact=True)).to_be_visible()
+    expect(page.get_by_text("2 masks", exact=True)).to_be_visible()
     for method in ("shuffle", "blur", "mean", "randomise"):
         expect(changed(page, method)).to_have_count(2)
         seen = []
@@ -246,12 +247,12 @@ def test_marks(page: Page, served: Served, counted: Counted) -> None:
     page.locator("#worst .ms-tile").nth(3).focus()
     page.keyboard.press("Space")
     page.get_by_role("button", name="Preview").click()
-    expect(page.get_by_text("1 image", exact=True)).to_be_visible()
+    expect(page.get_by_text("1 mask", exact=True)).to_be_visible()
     ((mask_id, _, _),) = previews(page)
     assert mask_id == ids[3] == ids_of(page, "worst")[3]
     # Of another cell nothing is marked.
     page.locator(".ms-cell[title^='7 taken for 7:']").click()
     sevens = counted.worst(counted.cells(2)[7, 7], 0.5)
     shows(page, sevens[:60], "worst")
-    expect(page.get_by_text(f"{len(sevens)} images, the first 4 shown")).to_be_visible()
+    expect(page.get_by_text(f"{len(sevens)} masks, the first 4 shown")).to_be_visible()
     assert [mask_id for mask_id, _, _ in previews(page)] == sevens[:4]

@@ -72,6 +72,61 @@ def test_either_box_and_masks_of_no_class(site: Site, on_page: OnPage) -> None:
     site.close()
 
 
+def test_cells_are_chosen_by_what_the_matrix_was_counted_with(site: Site, on_page: OnPage) -> None:
+    async def look(client: Client) -> None:
+        page = _Classifier(site)
+        await page._count()
+        # Nothing hears of the changes: what they ask has not been counted yet.
+        page._box.set_value("right_box")
+        page._strong.set_value(None)
+        await page._clicked([str(page._made.classes.index("cat"))] * 2)
+        answer = page._results.answer
+        assert answer is not None
+        ids = [i for i in range(N) if i % 2 and i % 3]
+        assert [int(key) for key in answer.keys] == worst(ids, LEFT) != worst(ids, RIGHT)
+        assert page._augment._box() == "left_box"
+
+    on_page(look)
+    site.close()
+
+
+def test_without_a_threshold_nothing_of_before_stays(site: Site, on_page: OnPage) -> None:
+    async def look(client: Client) -> None:
+        page = _Classifier(site)
+        await page.begin()
+        assert page._chosen() and page._matrix.content
+        page._strong.set_value(None)
+        while page._matrix.content:
+            await asyncio.sleep(0.01)
+        assert page._told.text == "Strong from: a number is wanted."
+        assert page._results.answer is None and page._chosen() == []
+
+    on_page(look)
+    site.close()
+
+
+def test_of_a_large_cell_the_first_are_shown(
+    site: Site, on_page: OnPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("masksearch_ray.web.scenarios.classifier._MOST", 3)
+    ids = [i for i in range(N) if i % 2 and i % 3]
+
+    async def look(client: Client) -> None:
+        page = _Classifier(site)
+        await page.begin()
+        await page._choose(("cat", "cat"))
+        assert page._chosen() == worst(ids, LEFT)[:3]
+        told = f"the most stray first: the first 3 of {len(ids)} masks"
+        assert page._results._head.text.endswith(told)
+        await page._choose(("dog", "dog"))
+        n = sum(not i % 2 and bool(i % 6) and not i % 3 for i in range(N))
+        assert len(page._chosen()) == n <= 3
+        assert page._results._head.text.endswith("the most stray first")
+
+    on_page(look)
+    site.close()
+
+
 def of_pairs(folder: Path, pairs: Sequence[tuple[str, str]]) -> Site:
     """A collection with a mask for each right and predicted class."""
     with ms.create(folder) as made:
@@ -97,21 +152,19 @@ def test_of_many_classes_those_with_errors_are_shown(tmp_path: Path, on_page: On
     async def look(client: Client) -> None:
         page = _Classifier(many)
         await page.begin()
-        assert (
-            page._told.text == "25 of 29 right (86.2 %); 5 classes with fewer errors are not shown"
-        )
+        text = "25 of 29 right (86.2 %); 5 classes with fewer errors are not shown"
+        assert page._told.text == text
         drawn = page._matrix.content
         assert drawn.count("<th scope=row>") == 20
         for label, found in wrong:
-            assert escape(f"{label} taken for {found}: 1 image") in drawn
+            assert escape(f"{label} taken for {found}: 1 mask") in drawn
             places = [str(page._made.classes.index(name)) for name in (label, found)]
             await page._clicked(places)
             answer = page._results.answer
             assert answer is not None
             assert [int(key) for key in answer.keys] == [pairs.index((label, found))]
-            assert page._results._head.text.endswith(
-                f", {label} taken for {found}, the most stray first"
-            )
+            text = f", {label} taken for {found}, the most stray first"
+            assert page._results._head.text.endswith(text)
         # What no cell tells is not heeded.
         for places in ([], ["0"], ["x", "1"], ["99", "0"], ["-1", "0"], ["0", "1", "2"]):
             await page._clicked(places)

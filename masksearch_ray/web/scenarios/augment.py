@@ -79,7 +79,7 @@ class AugmentStep:
         try:
             shown = await self.site.drawn(lambda: self._previews(ids[:_PREVIEWED], how, box))
             first = f", the first {_PREVIEWED} shown" if len(ids) > _PREVIEWED else ""
-            told = f"{count(len(ids), 'image')}{first}"
+            told = f"{count(len(ids), 'mask')}{first}"
         except MaskSearchError as error:
             shown, told = "", str(error)
         if question.stands:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ _MOST = 300
 _CONNECT = 60.0
 _PICTURE = 96
 _MOST_CLASSES = 20
+_NOTHING = Confusion((), np.zeros((0, 0), np.int64))
 
 
 def add_classifier(site: Site) -> None:
@@ -64,12 +66,21 @@ def add_classifier(site: Site) -> None:
         await page.begin()
 
 
+@dataclass(frozen=True)
+class _Counted:
+    """Of what a matrix is counted; its cells are chosen by the same."""
+
+    columns: Columns
+    model: tuple[Condition, ...] = ()
+
+
 class _Classifier:
     """The page as one person has it open."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._made = Confusion((), np.zeros((0, 0), np.int64))
+        self._made = _NOTHING
+        self._made_of = _Counted(Columns())
         self._prototypes: dict[Cell, Prototype] = {}
         self._asking, self._choosing = Asking(), Asking()
         self._opened: str | None = None
@@ -88,7 +99,7 @@ class _Classifier:
         with ui.column().classes("w-full gap-4 pt-3"):
             self._build_matrix(boxes)
             self._build_worst()
-            self._augment = AugmentStep(site, self._chosen, lambda: str(self._box.value))
+            self._augment = AugmentStep(site, self._chosen, lambda: self._made_of.columns.box)
             record = demo_record(site.options)
             self._retrain = None if record is None else self._build_retrain(record)
         self._detail = Detail(site, self._step)
@@ -120,7 +131,8 @@ class _Classifier:
     def _build_worst(self) -> None:
         text = (
             "Masks of the cell by the share of strong attention that lies outside the object's "
-            "box, the most first. Mark those to be augmented."
+            f"box, the most first, {_MOST} at most. Mark those to be augmented, or none for all "
+            "that are shown here."
         )
         with step(2, "What it looks at", text):
             self._results = Results(self.site, "worst", self._open)
@@ -142,37 +154,50 @@ class _Classifier:
             control.on_value_change(self._count)
         await self._count()
 
-    def _where(self) -> dict[str, Any]:
-        return {} if self._model.value is None else {"model_id": self._model.value}
-
-    def _columns(self) -> Columns:
-        where = " AND ".join(f"{name} = {literal(v)}" for name, v in self._where().items())
-        high = self.site.collection.domain[1]
-        low = float(self._strong.value)
-        return Columns(box=str(self._box.value), low=low, high=high, where=where)
+    def _counted(self) -> _Counted | None:
+        """What the controls say; None without a threshold."""
+        if self._strong.value is None:
+            return None
+        model = self._model.value
+        column = "" if model is None else "model_id"
+        return _Counted(
+            Columns(
+                box=str(self._box.value),
+                low=float(self._strong.value),
+                high=self.site.collection.domain[1],
+                where=f"{column} = {literal(model)}" if column else "",
+            ),
+            (Condition(column, "=", (model,)),) if column else (),
+        )
 
     async def _count(self, *_: Any) -> None:
-        if self._strong.value is None:
+        question, asked = self._asking.begin(), self._counted()
+        if asked is None:
+            await self._show_no_matrix("Strong from: a number is wanted.")
             return
-        question, columns = self._asking.begin(), self._columns()
-        run = ask_all(self.site, question, shares_sql(columns))
-        counted = await ask_all(self.site, question, confusion_sql(columns)).wait()
+        run = ask_all(self.site, question, shares_sql(asked.columns))
+        counted = await ask_all(self.site, question, confusion_sql(asked.columns)).wait()
         await run.wait()
         if not question.stands:
             return
         if run.table is None or counted.table is None or counted.cut:
             cut = too_many(counted) if counted.cut else ""
-            self._told.set_text(cut or str(run.error or counted.error or run.state))
-            self._matrix.set_content("")
-            await self._choose(None)
+            await self._show_no_matrix(cut or str(run.error or counted.error or run.state))
             return
         # Of a part of the masks, no mean is right.
         found = {} if run.cut else await asyncio.to_thread(prototypes, run.table)
         if not question.stands:
             return
         self._made, self._prototypes = confusion(counted.table), found
+        self._made_of = asked
         self._tell(f" {too_many(run)}" if run.cut else "")
         await self._choose(self._first())
+
+    async def _show_no_matrix(self, text: str) -> None:
+        self._made, self._prototypes = _NOTHING, {}
+        self._told.set_text(text)
+        self._matrix.set_content("")
+        await self._choose(None)
 
     def _tell(self, also: str) -> None:
         shown = _shown(self._made)
@@ -221,7 +246,7 @@ class _Classifier:
         names = "\n".join(str(self._made.classes.index(name)) for name in cell)
         right = " ms-right" if cell[0] == cell[1] else ""
         stray = "" if one is None or one.mean is None else f", {100 * one.mean:.0f} % outside"
-        told = escape(f"{cell[0]} taken for {cell[1]}: {count(n, 'image')}{stray}", quote=True)
+        told = escape(f"{cell[0]} taken for {cell[1]}: {count(n, 'mask')}{stray}", quote=True)
         return (
             f"<td><button type=button class='ms-cell{right}' data-emit=cell data-value='{names}' "
             f"aria-label='{told}' title='{told}'>{picture}"
@@ -256,7 +281,9 @@ class _Classifier:
         if not question.stands:
             return
         label, prediction = cell
-        self._results.tell_also(f", {label} taken for {prediction}, the most stray first")
+        n = self._made.count(cell)
+        part = f": the first {count(_MOST)} of {count(n, 'mask')}" if n > _MOST else ""
+        self._results.tell_also(f", {label} taken for {prediction}, the most stray first{part}")
         await self._augment.refresh()
 
     async def _show_none(self, text: str) -> None:
@@ -264,21 +291,23 @@ class _Classifier:
         await self._augment.refresh()
 
     def _built(self, cell: Cell) -> Built:
-        region = BoxColumn(str(self._box.value))
-        columns = self._columns()
+        columns = self._made_of.columns
         low, high = columns.low, columns.high
-        asked = {**self._where(), "label": cell[0], "prediction": cell[1]}
+        asked = (("label", cell[0]), ("prediction", cell[1]))
         return Built(
             kind="top",
             score="ratio",
-            pixels=Pixels(region, True, low, high),
+            pixels=Pixels(BoxColumn(columns.box), True, low, high),
             below=Pixels(low=low, high=high),
             k=_MOST,
-            where=tuple(Condition(name, "=", (value,)) for name, value in asked.items()),
+            where=(
+                *self._made_of.model,
+                *(Condition(name, "=", (value,)) for name, value in asked),
+            ),
         )
 
     def _chosen(self) -> list[int]:
-        """Masks that are marked; all of the cell where none are."""
+        """Masks that are marked; all that are shown of the cell where none are."""
         keys = self._results.selected or (
             [] if self._results.answer is None else self._results.answer.keys
         )
