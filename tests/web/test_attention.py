@@ -14,7 +14,7 @@ import masksearch_ray as ms
 from masksearch_ray.web.options import ServeOptions
 from masksearch_ray.web.permalink import read_link
 from masksearch_ray.web.scenarios.attention import _Attention
-from masksearch_ray.web.scenarios.histogram import bins_of
+from masksearch_ray.web.scenarios.histogram import BINS, bins_of
 from masksearch_ray.web.site import Site
 from tests.web.conftest import OnPage
 
@@ -73,11 +73,37 @@ def test_images_with_one_of_both_alone_are_left_out(site: Site, on_page: OnPage)
         assert {int(image): told for image, told in titles} == {**found, 4: found[4] + more}
         assert page._told.text.startswith("3 images, mean ")
         assert page._told.text.endswith("; images with but one of both are left out")
+        # What is left out, a chosen bar leaves out as well.
+        (bar, *_) = [at for at in range(BINS) if not page._bars._bars[at].props["disabled"]]
+        for _ in range(2):
+            await page._clicked(bar)
+            assert page._told.text.endswith("; images with but one of both are left out")
         # Explore is asked the same.
         link = read_link(str(page._explore.props["href"]).partition("?")[2], site.catalog).link
         assert link.sql is not None
         ids = site.collection.sql(link.sql).table["image_id"].to_pylist()
         assert ids == [int(image) for image, _ in titles]
+
+    on_page(look)
+
+
+def test_without_a_threshold_nothing_of_before_stays(site: Site, on_page: OnPage) -> None:
+    async def look(client: Client) -> None:
+        page = _Attention(site)
+        await page.begin()
+        await asked(page)
+        assert page._rows.content and page._told.text
+        page._threshold.set_value(None)
+        assert page._head.text == "Strong from: a number is wanted."
+        page._lowest.set_value(False)
+        assert page._head.text == "Strong from: a number is wanted."
+        assert page._rows.content == page._told.text == "" and not page._explore.visible
+        assert all(bar.props["disabled"] for bar in page._bars._bars)
+        await page._clicked(10)
+        assert page._rows.content == ""
+        page._threshold.set_value(0.25)
+        await asked(page)
+        assert page._rows.content and page._told.text
 
     on_page(look)
 

@@ -30,6 +30,7 @@ ATTACKED = "attacked"
 _SHOWN = 24
 _SIZE = 320
 _AT = (10, 25, 50, 100)
+_BETTER = 1.2  # times the base rate, from which on a ranking tells something
 _CONNECT = 60.0
 _LOW, _HIGH = 0.002, 0.1
 
@@ -94,7 +95,7 @@ class _Attacked:
             self._most.on_value_change(self._changed)
             self._truth = ui.select(
                 {"": "not known", **{name: name for name in self._truths}},
-                value=ATTACKED if ATTACKED in self._truths else next(iter(self._truths), ""),
+                value=ATTACKED if ATTACKED in self._truths else "",
                 label="Truth",
             )
             self._truth.props("dense outlined")
@@ -168,10 +169,19 @@ class _Attacked:
             self._verdict.set_text(str(error))
             judged = None
         else:
-            self._verdict.set_text("" if table is None else _verdict(judged))
+            self._verdict.set_text("" if table is None else self._told(judged))
         self._table.set_content("" if judged is None else _told_table(judged))
         self._chart.options.update(_chart(judged))
         self._chart.update()
+
+    def _told(self, judged: Retrieval | None) -> str:
+        if judged is not None:
+            return _verdict(judged, str(self._truth.value))
+        if self._truths:
+            return (
+                "Truth is not known, so the ranking is not judged: choose a column that tells it."
+            )
+        return "No column tells which images are attacked, so the ranking is not judged."
 
     def _made(self, table: pa.Table, truth: str) -> str:
         found = table.slice(0, _SHOWN).to_pylist()
@@ -213,14 +223,15 @@ def _told_run(run: Run) -> str:
     )
 
 
-def _verdict(judged: Retrieval | None) -> str:
-    if judged is None:
-        return "No column tells which images are attacked, so the ranking is not judged."
+def _verdict(judged: Retrieval, truth: str) -> str:
     times = judged.average_precision / judged.base
-    weak = "hardly better than chance" if times < 1.2 else f"{times:.2f} times that of chance"
+    if times >= _BETTER:
+        worth = f"{times:.2f} times that of chance"
+    else:
+        worth = "worse than chance" if times * _BETTER <= 1 else "hardly better than chance"
     return (
-        f"Average precision {judged.average_precision:.3f}, {weak} "
-        f"({judged.base:.3f} of {count(judged.n, 'mask')} are attacked)."
+        f"Average precision {judged.average_precision:.3f}, {worth} "
+        f"({truth} is true for {judged.base:.3f} of {count(judged.n, 'mask')})."
     )
 
 

@@ -165,14 +165,18 @@ class _Attention:
         self._changed()
 
     def _changed(self, *_: Any) -> None:
-        if self._quiet or self._threshold.value is None:
+        if self._quiet:
+            return
+        self._all, self._bin = None, None
+        if self._threshold.value is None:
+            self._asking.drop()
+            self._clear("Strong from: a number is wanted.")
             return
         pair = Pair(str(self._column.value), self._first.value, self._second.value)
         outside = self._region.outside
         self._asked = Asked(
             pair, float(self._threshold.value), self._region.region, outside, self._lowest.value
         )
-        self._all, self._bin = None, None
         asked = self._asked
         self._asking.later(lambda question: self._ask(question, asked))
 
@@ -201,7 +205,7 @@ class _Attention:
             return
         await self._show(first.table, _told_run(first), asked)
         if question.stands:
-            await self._count(question, sql.rpartition("\nLIMIT")[0], alone)
+            await self._count(question, sql.rpartition("\nLIMIT")[0])
 
     def _clear(self, text: str) -> None:
         """Tell why nothing is shown."""
@@ -222,7 +226,7 @@ class _Attention:
             self._alone_of[pair] = run.table.num_rows > 0
         return self._alone_of[pair]
 
-    async def _count(self, question: Question, sql: str, alone: bool) -> None:
+    async def _count(self, question: Question, sql: str) -> None:
         """Fill the histogram: of all images, as without a limit no bound leaves any out."""
         every = await ask_all(self.site, question, sql).wait()
         if not question.stands:
@@ -232,8 +236,6 @@ class _Attention:
             return
         self._all = every.table
         self._fill()
-        if alone:
-            self._told.set_text(f"{self._told.text}; images with but one of both are left out")
 
     # -- what is shown ------------------------------------------------------------------------
 
@@ -247,7 +249,9 @@ class _Attention:
         empty = len(values) - len(known)
         none = f"; {count(empty)} where neither mask is strong" if empty else ""
         mean = f", mean {known.mean():.3f}" if len(known) else ""
-        self._told.set_text(f"{count(len(known), 'image')}{mean}{none}")
+        alone = self._alone_of.get(self._asked.pair, False)
+        left = "; images with but one of both are left out" if alone else ""
+        self._told.set_text(f"{count(len(known), 'image')}{mean}{none}{left}")
 
     def _scores(self, table: pa.Table) -> NDArray[np.float64]:
         assert self._asked is not None
