@@ -14,7 +14,7 @@ from masksearch_ray.web.site import Site
 if TYPE_CHECKING:
     from masksearch_ray.demo.record import DemoRecord
 
-__all__ = ["demo_record", "open_site"]
+__all__ = ["open_site"]
 
 _log = logging.getLogger("masksearch_ray.web")
 
@@ -29,10 +29,10 @@ def open_site(options: ServeOptions) -> Site:
     Returns
     -------
     Site
-        With the demonstration's attacked images beside its masks.
+        With the demonstration's record, and its attacked images beside its masks.
     """
     site = Site(options)
-    record = demo_record(options)
+    site.record = record = _demo_record(options)
     if record is not None and record.part == "masks" and record.home:
         key = "attacked"
         try:
@@ -47,7 +47,7 @@ def open_site(options: ServeOptions) -> Site:
     return site
 
 
-def demo_record(options: ServeOptions) -> DemoRecord | None:
+def _demo_record(options: ServeOptions) -> DemoRecord | None:
     """How the demonstration made what is served; None where it did not, or is not installed."""
     if find_spec("sklearn") is None or find_spec("threadpoolctl") is None:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,9 @@ from masksearch_ray.web.pictures import Pictures
 from masksearch_ray.web.rows import Row, RowBook
 from masksearch_ray.web.runs import Runs
 from masksearch_ray.web.view import View
+
+if TYPE_CHECKING:
+    from masksearch_ray.demo.record import DemoRecord
 
 __all__ = ["Site", "ValueHistogram"]
 
@@ -68,6 +71,8 @@ class Site:
         First statistics of the metadata columns.
     histogram : Once of ValueHistogram
         Pixels of all masks by value.
+    record : DemoRecord or None
+        How the demonstration made this, if it did; it may lie far away, and is read but once.
     closed : Event
         Set at the end: long work looks at it.
     """
@@ -77,6 +82,7 @@ class Site:
         self.key = key
         # Collections that belong to this one, by key; guided pages look for their data there.
         self.beside: dict[str, Site] = {}
+        self.record: DemoRecord | None = None
         self.closed = threading.Event()
         self.collection: Collection = ms.open(options.url, **options.how)
         self.rows = RowBook(self.collection, options.seconds)

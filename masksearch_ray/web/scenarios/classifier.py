@@ -20,7 +20,6 @@ from masksearch_ray.web.explore.answer import Answer, range_of
 from masksearch_ray.web.explore.detail import Detail
 from masksearch_ray.web.explore.results import Results
 from masksearch_ray.web.frame import frame
-from masksearch_ray.web.opening import demo_record
 from masksearch_ray.web.rows import literal
 from masksearch_ray.web.scenarios.augment import AugmentStep
 from masksearch_ray.web.scenarios.confusion import (
@@ -100,8 +99,7 @@ class _Classifier:
             self._build_matrix(boxes)
             self._build_worst()
             self._augment = AugmentStep(site, self._chosen, lambda: self._made_of.columns.box)
-            record = demo_record(site.options)
-            self._retrain = None if record is None else self._build_retrain(record)
+            self._retrain = None if site.record is None else self._build_retrain(site.record)
         self._detail = Detail(site, self._step)
         ui.on("cell", lambda event: self._clicked(event.args))
 
