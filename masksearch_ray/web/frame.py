@@ -42,15 +42,6 @@ def frame(site: Site, path: str) -> Iterator[None]:
         Of the page, as in `PAGES`.
     """
     ui.add_head_html(_HEAD)
-    dark = ui.dark_mode(None)
-
-    async def turn() -> None:
-        shown = dark.value
-        if shown is None:
-            # As the browser prefers it: only there is known what that is.
-            shown = await ui.run_javascript("document.body.classList.contains('body--dark')")
-        dark.value = not shown
-
     ui.colors(primary="#0b6aa8")
     title = next(name for where, name, _ in PAGES if where == path)
     ui.page_title(f"{title} · {site.name} · masksearch")
@@ -67,7 +58,7 @@ def frame(site: Site, path: str) -> Iterator[None]:
         ui.label(f"{site.name}: {masks}, version {site.collection.version}").classes(
             "text-sm ms-about"
         )
-        toggle = ui.button(icon="dark_mode", on_click=turn)
+        toggle = ui.button(icon="dark_mode").on("click", js_handler="() => masksearch.turn()")
         toggle.props('flat round dense color=white aria-label="Dark or light"')
     with ui.element("div").classes("ms-body p-2"):
         yield

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 import masksearch_ray as ms
 from tests.browser.conftest import Served, Shoot
@@ -322,6 +322,22 @@ def test_looks(page: Page, served: Served, shoot: Shoot) -> None:
     page.get_by_label("Dark or light").click()
     page.wait_for_function("document.body.classList.contains('body--dark')")
     shoot(page, "dark")
+
+
+def test_dark_is_kept(browser: Browser, served: Served) -> None:
+    context = browser.new_context(color_scheme="light")
+    page = context.new_page()
+    page.goto(served.url)
+    page.get_by_label("Dark or light").click()
+    page.wait_for_function("document.body.classList.contains('body--dark')")
+    page.goto(f"{served.url}attention")
+    page.wait_for_function("document.body.classList.contains('body--dark')")
+    # Before the page is built, too: here it never is.
+    page.route("**/nicegui.js", lambda route: route.fulfill(body=""))
+    page.goto(served.url)
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(18, 22, 26)"
+    context.close()
 
 
 def test_nothing_found_is_told(page: Page, served: Served) -> None:

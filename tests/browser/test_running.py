@@ -96,14 +96,30 @@ def test_results_appear_as_they_are_decided(page: Page, slow: SlowPage, masks: M
 def test_cancel(page: Page, slow: SlowPage, masks: Masks) -> None:
     page.goto(f"{slow.url}?{ALL}")
     expect(page.get_by_text(re.compile("masks so far"))).to_be_visible()
+    tile = page.locator("#results .ms-tile").nth(1)
+    tile.focus()
+    page.keyboard.press("Space")
+    marked = tile.get_attribute("data-id")
+    told = page.get_by_text(re.compile("masks so far")).inner_text()
+    expect(page.get_by_text(told, exact=True)).to_be_hidden()
+    # What came meanwhile moves neither the keyboard nor the marks.
+    expect(page.locator(f'#results [data-id="{marked}"]')).to_be_focused()
     page.get_by_role("button", name="Cancel", exact=True).click()
-    expect(page.get_by_text("Cancelled.")).to_be_visible()
+    kept = page.get_by_text(re.compile("^Cancelled; what was decided before: [0-9]+ masks$"))
+    expect(kept).to_be_visible()
     slow.waits_for("cancelled")
+    wanted = sorted(i for i, mask in masks.items() if (mask >= 0.1).any())
+    some = ids_of(page)
+    assert 0 < len(some) <= 60 and set(some) <= set(wanted)
+    expect(page.locator('#results [aria-selected="true"]')).to_have_count(1)
+    page.get_by_role("button", name="Export").click()
+    page.get_by_text("Table as CSV").click()
+    expect(page.get_by_text("It was cancelled: there is no whole answer.")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel", exact=True)).to_be_hidden()
     expect(page.get_by_label("Execution")).to_contain_text("cancelled")
     slow.go()
     page.get_by_role("button", name="Run", exact=True).click()
-    shows(page, sorted(i for i, mask in masks.items() if (mask >= 0.1).any())[:60])
+    shows(page, wanted[:60])
 
 
 def test_a_change_stops_what_runs_or_waits(page: Page, slow: SlowPage, masks: Masks) -> None:
@@ -187,7 +203,7 @@ def test_limit_of_rows_is_told(page: Page, made: str, masks: Masks) -> None:
     process, url = serve(made, "--rows", "70")
     try:
         visit(page, url, ALL)
-        told = "The first 70 masks of more than are shown"
+        told = "The first 70 masks; there are more"
         expect(page.get_by_text(told, exact=True)).to_be_visible()
         passing = {i for i, mask in masks.items() if (mask >= 0.1).any()}
         assert set(ids_of(page)) <= passing and len(ids_of(page)) == 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import shlex
 from pathlib import Path
 from urllib.parse import urlencode
@@ -69,6 +70,25 @@ def test_copies_are_the_query(
     page.goto("about:blank")
     page.goto(link)
     shows(page, wanted)
+
+
+def test_what_the_browser_does_not_copy_is_shown(page: Page, made_served: Served) -> None:
+    # As it is on a page that came unencrypted from another machine.
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    visit(page, made_served.url, "values=0.5..1&top=9")
+    text = page.get_by_label("To be copied")
+    for name in ("link to this page", "as SQL"):
+        page.get_by_role("button", name="Copy").click()
+        page.get_by_role("menuitem", name=name).click()
+        expect(text).to_be_focused()
+        expect(text).to_have_value(page.url if "link" in name else re.compile("^SELECT mask_id"))
+        page.wait_for_function(
+            "(box => box.selectionStart === 0 && box.selectionEnd === box.value.length)"
+            "(document.activeElement)"
+        )
+        page.get_by_role("button", name="Close").click()
+        expect(text).to_be_hidden()
+    expect(page.get_by_text("Copied.")).to_be_hidden()
 
 
 def test_link_of_a_query_that_the_builder_cannot_show(

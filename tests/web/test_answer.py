@@ -78,6 +78,38 @@ def test_what_is_no_mask_is_a_table(collection: ms.Collection) -> None:
     assert answered(collection, "SELECT label, COUNT(*) FROM masks GROUP BY label").kind == "table"
 
 
+COUNT = "CP(mask, full_image, (0.5, 1))"
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        (
+            f"SELECT mask_id FROM masks WHERE {COUNT} > 64",
+            "Lower the threshold, or widen the range.",
+        ),
+        (
+            f"SELECT mask_id FROM masks WHERE {COUNT} < 0",
+            "Raise the threshold, or narrow the range.",
+        ),
+        (f"SELECT mask_id FROM masks WHERE label = 'cow' AND {COUNT} > 0", "or remove a filter."),
+        (IOU.replace("ORDER BY score LIMIT 9", "HAVING score < 0"), "Raise the threshold."),
+        (IOU.replace("(1, 2)", "(5, 6)"), "No image passes the filters."),
+        (
+            f"SELECT mask_id FROM masks WHERE label = 'cow' ORDER BY {COUNT} LIMIT 3",
+            "No mask passes the filters.",
+        ),
+        (
+            "SELECT label FROM masks WHERE label = 'cow' GROUP BY label",
+            "No row passes the filters.",
+        ),
+    ],
+)
+def test_what_helps_where_nothing_is_found(collection: ms.Collection, sql: str, told: str) -> None:
+    answer = answered(collection, sql)
+    assert len(answer) == 0 and answer.nothing.endswith(told)
+
+
 def test_marks(collection: ms.Collection) -> None:
     regions = regions_of(collection.parse(FILTER))
     row = {"object_box": [1, 1, 6, 7], "other": [[0, 0, 2, 2], [3, 3, 4, 4]]}

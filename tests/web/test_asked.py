@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from urllib.parse import parse_qs
 
 import pytest
-from nicegui import Client
+from nicegui import Client, ui
 
+import masksearch_ray as ms
+from masksearch_ray.web.explore.answer import Answer
 from masksearch_ray.web.explore.execution import Execution
 from masksearch_ray.web.explore.page import Explore
+from masksearch_ray.web.explore.results import Results
 from masksearch_ray.web.options import ServeOptions
 from masksearch_ray.web.permalink import read_link
 from masksearch_ray.web.runs import Run
 from masksearch_ray.web.site import Site
+from masksearch_ray.web.view import View
 from tests.web.conftest import OnPage, texts
 from tests.web.small import small
 
@@ -117,5 +123,56 @@ def test_nothing_is_told_of_the_query_before(site: Site, on_page: OnPage) -> Non
             show(other)
             assert not panel._stages.content and not panel._shards.rows
             assert not panel._compared.content
+
+    on_page(look)
+
+
+def test_filters_are_offered_while_the_first_query_runs(
+    site: Site, on_page: OnPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, filled = threading.Event(), asyncio.Event()
+
+    def ask(sql: str, use_index: bool) -> ms.Result:
+        go_on.wait(30)
+        return site.collection.sql(sql)
+
+    async def look(client: Client) -> None:
+        page = explore(site, "top=5")
+        monkeypatch.setattr(page.ask.controls, "fill", lambda facts, histogram: filled.set())
+        begun = asyncio.create_task(_within(client, page))
+        try:
+            await asyncio.wait_for(filled.wait(), 20)
+            assert page._run is not None and not page._run.over
+        finally:
+            go_on.set()
+            await begun
+
+    monkeypatch.setattr(site.runs, "_ask", ask)
+    on_page(look)
+
+
+async def _within(client: Client, page: Explore) -> None:
+    with client:
+        await page.begin()
+
+
+def test_only_other_tiles_are_drawn_anew(
+    site: Site, on_page: OnPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    async def look(client: Client) -> None:
+        sql = "SELECT mask_id FROM masks"
+        query, run = site.collection.parse(sql), Run(sql, True, True)
+        table = site.collection.sql(sql).table
+        results = Results(site, "some", lambda key: None, lambda view: None)
+        results.set_view(View(size=4))
+        monkeypatch.setattr(ui, "run_javascript", drawn.append)
+        for rows in (2, 6, 9):
+            await results.show(run, Answer(table.slice(0, rows), query))
+        # The second page and more have no part in the first.
+        assert len(drawn) == 2 and drawn[0].endswith(", [])") and drawn[1].endswith(", null)")
+        await results.show(Run(sql, True, True), Answer(table, query))
+        assert len(drawn) == 3 and drawn[2].endswith(", [])")
 
     on_page(look)

@@ -117,7 +117,7 @@ def test_of_a_cut_answer_as_many_are_shown_as_are_told(site: Site, on_page: OnPa
         run = await site.runs.start(sql).wait(60)
         assert run.cut and run.table is not None
         await results.show(run, Answer(run.table, site.collection.parse(sql)))
-        assert f"The first {MOST} masks of more than are shown" in texts(client)
+        assert f"The first {MOST} masks; there are more" in texts(client)
         by_image = "SELECT image_id, SUM(CP(mask, full_image, (0.5, 1.0))) AS n FROM masks"
         run = await site.runs.start(by_image + " GROUP BY image_id", most=IMAGES).wait(60)
         assert not run.cut and run.table is not None

@@ -37,8 +37,8 @@ class Answer:
 
     def __init__(self, table: pa.Table, query: Query, order: str = "asked") -> None:
         self.query = query
-        built = from_query(query)
-        self.pair = None if built is None else built.pair
+        self.built = from_query(query)
+        self.pair = None if self.built is None else self.built.pair
         self.table = _sorted(table, order)
         self._mask, self._image = _known(query, table.column_names)
 
@@ -97,6 +97,23 @@ class Answer:
         if self.score is None:
             return f"{self.key} {found[self.key]}"
         return told(found[self.score])
+
+    @property
+    def nothing(self) -> str:
+        """What is told where there are no rows, with what may help."""
+        what = {"masks": "mask", "images": "image"}.get(self.kind, "row")
+        built = self.built
+        if built is None or built.kind == "top":
+            some = self.query.where is not None or self.query.having is not None
+            return f"No {what} passes the filters." if some else f"There is no {what}."
+        more = built.comparison in (">", ">=")
+        ways = ["Lower the threshold" if more else "Raise the threshold"]
+        if built.score != "iou":
+            # More pixels of it pass the more; an IoU goes either way.
+            ways.append("widen the range" if more else "narrow the range")
+        if built.where:
+            ways.append("remove a filter")
+        return f"No {what} satisfies this. {', or '.join(ways)}."
 
     @cached_property
     def keys(self) -> list[str]:

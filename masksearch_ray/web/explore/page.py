@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
+import pyarrow as pa
 from fastapi import Request
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from masksearch_ray.errors import MaskSearchError
 from masksearch_ray.model.query import Query
 from masksearch_ray.web.asking import Asking, Question
 from masksearch_ray.web.explore.answer import Answer, range_of
 from masksearch_ray.web.explore.ask import Ask
+from masksearch_ray.web.explore.copying import Copy
 from masksearch_ray.web.explore.detail import Detail
 from masksearch_ray.web.explore.execution import Execution
 from masksearch_ray.web.explore.region import RegionChoice, RegionDialog
@@ -25,7 +25,7 @@ from masksearch_ray.web.permalink import Link, Read, read_link, write_link
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.runs import Run
 from masksearch_ray.web.site import Site
-from masksearch_ray.web.snippets import snippets
+from masksearch_ray.web.snippets import Snippets, snippets
 
 __all__ = ["Explore", "add_explore"]
 
@@ -89,26 +89,22 @@ class Explore:
             self._busy = ui.spinner(size="sm")
             self._busy.set_visibility(False)
             ui.space()
-            with ui.button("Copy", icon="content_copy").props("flat dense no-caps"), ui.menu():
-                for name, attribute in (
-                    ("as SQL", "sql"),
-                    ("as Python", "python"),
-                    ("as a command", "command"),
-                ):
-                    ui.menu_item(name, self._copier(attribute)).props("role=menuitem")
-                ui.menu_item("link to this page", self._copy_link).props("role=menuitem")
+            Copy(self._snippets)
 
     async def begin(self) -> None:
-        """Fill in what must be read first, then ask what the URL asks."""
+        """Ask what the URL asks, and fill in beside it what must be read first."""
         link = self._asked.link
         for line in self._asked.dropped:
             ui.notify(f"Of the link: {line}", type="warning")
         self.results.set_view(link.view)
         if link.sql is not None:
             self.ask.set_sql(link.sql)
+        background_tasks.create(self._fill(), context=ui.context.client)
         await self.run()
         if link.mask is not None:
             await self.open_mask(link.mask)
+
+    async def _fill(self) -> None:
         try:
             facts, histogram = await self.site.facts.wait(), await self.site.histogram.wait()
         except MaskSearchError as error:
@@ -135,14 +131,15 @@ class Explore:
         self._linked = Link(built or self.ask.controls.built, sql, use_index=use_index)
         self._link()
         self._set_busy(True)
-        pause = _FIRST
+        pause, shown = _FIRST, 0
         while not (await run.wait(pause)).over:
             pause = _NEXT
             if not question.stands:
                 return
             self._execution.running(run)
-            part = run.so_far()
-            if part is not None and not query.order_by:
+            part = _decided(run, query)
+            if part is not None and part.num_rows > shown:
+                shown = part.num_rows
                 await self.results.show(run, Answer(part, query, self.results.view.order))
         if question.stands:
             self._set_busy(False)
@@ -154,8 +151,9 @@ class Explore:
 
     async def _ended(self, question: Question, run: Run, query: Query) -> None:
         self._execution.show(run)
-        if run.table is not None:
-            answer = await asyncio.to_thread(Answer, run.table, query, self.results.view.order)
+        part = _decided(run, query) if run.state == "cancelled" else run.table
+        if part is not None:
+            answer = await asyncio.to_thread(Answer, part, query, self.results.view.order)
             if question.stands:
                 await self.results.show(run, answer)
         elif run.state == "cancelled":
@@ -259,21 +257,18 @@ class Explore:
         link = replace(self._linked, view=self.results.view, mask=self._detail.mask_id)
         return write_link(link, self.site.catalog)
 
-    def _copier(self, attribute: str) -> Callable[[], Any]:
-        def copy() -> None:
-            options = self.site.options.how
-            made = snippets(
-                self.ask.text,
-                self.site.collection.url,
-                runtime=options.get("runtime") or "local",
-                address=options.get("address"),
-                use_index=self._execution.use_index,
-            )
-            ui.clipboard.write(getattr(made, attribute))
-            ui.notify("Copied.")
+    def _snippets(self) -> Snippets:
+        options = self.site.options.how
+        return snippets(
+            self.ask.text,
+            self.site.collection.url,
+            runtime=options.get("runtime") or "local",
+            address=options.get("address"),
+            use_index=self._execution.use_index,
+        )
 
-        return copy
 
-    def _copy_link(self) -> None:
-        ui.run_javascript("navigator.clipboard.writeText(location.href)")
-        ui.notify("Copied.")
+def _decided(run: Run, query: Query) -> pa.Table | None:
+    """Rows that are in the answer whatever else will be; None where none are known."""
+    part = None if query.order_by else run.so_far()
+    return part if part is not None and part.num_rows else None

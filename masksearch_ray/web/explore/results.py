@@ -24,7 +24,6 @@ from masksearch_ray.web.view import View
 __all__ = ["Results"]
 
 _SIZES = [60, 120, 300]
-_NOTHING = "No mask satisfies this. Lower the threshold, or widen the range."
 _EXPORTS = (
     ("csv", "Table as CSV"),
     ("parquet", "Table as Parquet"),
@@ -62,6 +61,8 @@ class Results:
         # Controls that a table without pictures has no use for.
         self._of_pictures: list[ui.element] = []
         self._run: Run | None = None
+        # What the browser draws, and of which run.
+        self._drawn: tuple[Run | None, list[dict[str, Any]]] = (None, [])
         self._drawing = Asking()
         self._on_view = on_view
         ui.on(f"{name}-open", lambda event: on_open(event.args))
@@ -97,14 +98,14 @@ class Results:
         self._empty.set_text(text)
         self._empty.set_visibility(True)
         self._table.set_visibility(False)
-        ui.run_javascript(f"masksearch.grid({json.dumps(self._name)}, [], [])")
+        self._show_tiles([])
 
     async def _draw(self) -> None:
         assert self.answer is not None
         question = self._drawing.begin()
         pictures = self.answer.kind != "table" and len(self.answer) > 0
         self._empty.set_visibility(not len(self.answer))
-        self._empty.set_text(_NOTHING)
+        self._empty.set_text(self.answer.nothing)
         self._table.set_visibility(not pictures and len(self.answer) > 0)
         made: list[dict[str, Any]] = []
         if pictures:
@@ -121,7 +122,15 @@ class Results:
                 self._empty.set_visibility(True)
         elif len(self.answer):
             self._fill_table()
-        arguments = ", ".join(json.dumps(one) for one in (self._name, made, self.selected))
+        self._show_tiles(made)
+
+    def _show_tiles(self, made: list[dict[str, Any]]) -> None:
+        before, self._drawn = self._drawn, (self._run, made)
+        if before == self._drawn and self._run is not None:
+            return
+        # Of the same answer the browser knows the marks: some may not have been told yet.
+        marks = None if before[0] is self._run is not None else self.selected
+        arguments = ", ".join(json.dumps(one) for one in (self._name, made, marks))
         ui.run_javascript(f"masksearch.grid({arguments})")
 
     def _fill_table(self) -> None:
@@ -208,7 +217,9 @@ class Results:
         what = {"masks": "mask", "images": "image"}.get(self.answer.kind, "row")
         text = count(total, what)
         if run.cut:
-            text = f"The first {text} of more than are shown"
+            text = f"The first {text}; there are more"
+        elif run.state == "cancelled":
+            text = f"Cancelled; what was decided before: {text}"
         elif not run.over:
             text += " so far"
         self._head.set_text(text)
@@ -235,8 +246,9 @@ class Results:
         view = replace(self.view, **changes)
         if view == self.view or self.answer is None or self._run is None:
             return
-        if view.order != self.view.order and self._run.table is not None:
-            self.answer = Answer(self._run.table, self.answer.query, view.order)
+        table = self._run.so_far()
+        if view.order != self.view.order and table is not None:
+            self.answer = Answer(table, self.answer.query, view.order)
         self.view = view
         self._on_view(view)
         self._tell()
@@ -267,6 +279,9 @@ class Results:
     def _export(self, ending: str) -> None:
         if self._run is None or not self._run.over:
             ui.notify("Wait until the answer is whole.", type="warning")
+            return
+        if self._run.table is None:
+            ui.notify("It was cancelled: there is no whole answer.", type="warning")
             return
         if ending == "zip" and self.answer is not None and self.answer.kind != "masks":
             ui.notify("The answer has no mask_id, so there are no masks to draw.", type="warning")

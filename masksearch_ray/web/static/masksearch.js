@@ -147,10 +147,10 @@
         mark(grid, element, event.target.checked);
         if (event.shiftKey && grid.last) {
           const all = [...host.children];
-          const [from, to] = [all.indexOf(grid.last), all.indexOf(element)].sort((a, b) => a - b);
+          const [from, to] = [all.indexOf(tileOf(host, grid.last)), all.indexOf(element)].sort((a, b) => a - b);
           if (from >= 0) all.slice(from, to + 1).forEach((one) => mark(grid, one, event.target.checked));
         }
-        grid.last = element;
+        grid.last = element.dataset.id;
         tell(name);
       } else {
         emitEvent(`${name}-open`, element.dataset.id);
@@ -174,7 +174,10 @@
     });
   }
 
-  // Show tiles in the element with this id.
+  const tileOf = (host, id) => [...host.children].find((one) => one.dataset.id === id);
+
+  // Show tiles in the element with this id. Where no marks are told, they are more of the same answer:
+  // what is marked stays. The tile that the keyboard is on is so afterwards, too.
   function grid(name, tiles, selected) {
     const host = document.getElementById(name);
     if (!host) return;
@@ -182,11 +185,14 @@
       host.dataset.listens = "yes";
       listen(name, host);
     }
-    grids.get(name)?.pictures.abort();
-    const marked = new Set(selected);
+    const before = grids.get(name);
+    before?.pictures.abort();
+    const marked = selected ? new Set(selected) : before?.selected ?? new Set();
+    const at = host.contains(document.activeElement) ? document.activeElement.closest(".ms-tile") : null;
     const figures = tiles.map((tile) => figure(tile, marked.has(String(tile.id))));
     host.replaceChildren(...figures);
-    grids.set(name, { selected: marked, last: null, pictures: watch(figures) });
+    grids.set(name, { selected: marked, last: selected ? null : before?.last, pictures: watch(figures) });
+    if (at) tileOf(host, at.dataset.id)?.focus({ preventScroll: true });
   }
 
   function select(name, ids) {
@@ -312,6 +318,44 @@
     document.documentElement.style.setProperty("--ms-heat", value);
   }
 
+  // Gives what could not be copied: browsers let no page do so that came unencrypted from elsewhere.
+  async function copy(text = location.href) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return "";
+    } catch {
+      return text;
+    }
+  }
+
+  // Dark or light is as the browser prefers it until a person chooses; then it is kept for all pages.
+  const DARK = "masksearch-dark";
+  const prefers = matchMedia("(prefers-color-scheme: dark)").matches;
+
+  function chosen() {
+    try {
+      return { yes: true, no: false }[localStorage.getItem(DARK)];
+    } catch {
+      return undefined; // a browser may keep nothing
+    }
+  }
+
+  function turn() {
+    const dark = !document.body.classList.contains("body--dark");
+    setDark(dark);
+    try {
+      localStorage.setItem(DARK, dark ? "yes" : "no");
+    } catch {
+      // Then it is for this page only.
+    }
+  }
+
+  // Before anything is painted; the body's own class takes its place once the page is built.
+  document.documentElement.classList.toggle("ms-dark", chosen() ?? prefers);
+  document.addEventListener("DOMContentLoaded", () => {
+    if (chosen() !== undefined) setDark(chosen());
+  });
+
   // The address names what is shown, without a new page being loaded.
   function address(query) {
     history.replaceState(null, "", query ? `?${query}` : location.pathname);
@@ -323,5 +367,5 @@
     if (button) emitEvent(button.dataset.emit, button.dataset.value.split("\n"));
   });
 
-  window.masksearch = { grid, select, draw, opacity, address };
+  window.masksearch = { grid, select, draw, opacity, address, copy, turn };
 })();
