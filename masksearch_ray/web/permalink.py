@@ -148,6 +148,8 @@ def _built_parts(built: Built, catalog: Catalog) -> Iterator[tuple[str, str]]:
         yield "pair", condition_sql(Condition(pair.column, "in", (pair.first, pair.second)))
         if not built.cut:
             yield "cut", "0"
+        if not built.both:
+            yield "both", "0"
     else:
         yield "values", _range_text(built.pixels)
     if built.score == "ratio":
@@ -312,6 +314,8 @@ def _read_flag(link: Link, name: str, value: str, catalog: Catalog) -> Link:
             return replace(link, view=replace(link.view, boxes=flag))
         case "cut":
             return replace(link, built=replace(link.built, cut=flag))
+        case "both":
+            return replace(link, built=replace(link.built, both=flag))
     return replace(link, use_index=flag)
 
 
@@ -350,6 +354,6 @@ _READERS: dict[str, _Reader] = {
     **_each(("top", "bottom"), _read_top),
     "sql": _read_sql,
     **_each(("map", "opacity", "tiles", "page", "sort"), _read_view),
-    **_each(("own", "boxes", "cut", "index"), _read_flag),
+    **_each(("own", "boxes", "cut", "both", "index"), _read_flag),
     "mask": _read_mask,
 }

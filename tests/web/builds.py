@@ -101,6 +101,7 @@ def builds(draw: st.DrawFn, catalog: Catalog) -> Built:
         below=draw(pixels(catalog.domain)),
         pair=pair,
         cut=draw(st.booleans()),
+        both=draw(st.booleans()),
         comparison=comparison,
         threshold=draw(numbers),
         descending=draw(st.booleans()),

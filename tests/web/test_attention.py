@@ -11,6 +11,7 @@ import pytest
 from nicegui import Client
 
 import masksearch_ray as ms
+from masksearch_ray.web.build import to_sql
 from masksearch_ray.web.options import ServeOptions
 from masksearch_ray.web.permalink import read_link
 from masksearch_ray.web.scenarios.attention import _Attention
@@ -80,8 +81,8 @@ def test_images_with_one_of_both_alone_are_left_out(site: Site, on_page: OnPage)
             assert page._told.text.endswith("; images with but one of both are left out")
         # Explore is asked the same.
         link = read_link(str(page._explore.props["href"]).partition("?")[2], site.catalog).link
-        assert link.sql is not None
-        ids = site.collection.sql(link.sql).table["image_id"].to_pylist()
+        sql = to_sql(link.built, site.catalog)
+        ids = site.collection.sql(sql).table["image_id"].to_pylist()
         assert ids == [int(image) for image, _ in titles]
 
     on_page(look)

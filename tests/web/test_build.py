@@ -98,7 +98,8 @@ def test_the_sql_is_what_a_person_would_write() -> None:
         "FROM masks\n"
         "WHERE mask_type IN (1, 2)\n"
         "GROUP BY image_id\n"
-        "HAVING score_ < 0.2"
+        "HAVING COUNT(DISTINCT mask_type) = 2\n"
+        "   AND score_ < 0.2"
     )
 
 
@@ -109,6 +110,7 @@ IOU = Built("top", "iou", Pixels(low=0.5), pair=Pair("mask_type", 1, 2), descend
 CP = "CP(mask, object_box, (0.8, 1.0))"
 AREA = "area(object_box)"
 INTERSECT = "CP(intersect(mask >= 0.5), full_image, (0.5, 1.0))"
+BOTH = "HAVING COUNT(DISTINCT mask_type) = 2"
 UNION = "CP(union(mask >= 0.5), full_image, (0.5, 1.0))"
 
 
@@ -137,14 +139,20 @@ UNION = "CP(union(mask >= 0.5), full_image, (0.5, 1.0))"
         ),
         (
             f"SELECT image_id, {INTERSECT} / {UNION} AS iou, COUNT(*) AS n FROM masks"
-            " WHERE mask_type IN (1, 2) GROUP BY image_id ORDER BY iou LIMIT 25",
+            f" WHERE mask_type IN (1, 2) GROUP BY image_id {BOTH} ORDER BY iou LIMIT 25",
             IOU,
         ),
         (
             "SELECT image_id, CP(intersect(mask), full_image, (0.5, 1.0))"
             " / CP(union(mask), full_image, (0.5, 1.0)) AS iou FROM masks"
-            " WHERE mask_type = 1 OR mask_type = 2 GROUP BY 1 HAVING iou < 0.2",
+            " WHERE mask_type = 1 OR mask_type = 2 GROUP BY 1"
+            " HAVING iou < 0.2 AND 2 = COUNT(DISTINCT mask_type)",
             replace(IOU, kind="filter", cut=False, comparison="<", threshold=0.2),
+        ),
+        (
+            f"SELECT image_id, {INTERSECT} / {UNION} AS iou FROM masks"
+            " WHERE mask_type IN (1, 2) GROUP BY image_id ORDER BY iou LIMIT 25",
+            replace(IOU, both=False),
         ),
         (
             f"SELECT mask_id FROM masks WHERE {CP} > 100 AND NOT (label = prediction OR correct)"
@@ -203,9 +211,23 @@ def test_parameters_are_recognised() -> None:
         f"SELECT mask_id FROM masks WHERE {CP[:-1]}, '[)') > 100",
         "SELECT mask_id FROM masks WHERE CP(mask, box(5, 5, 5, 5), (0.8, 1.0)) > 100",
         f"SELECT image_id, AVG({CP}) AS s FROM masks GROUP BY image_id ORDER BY s LIMIT 5",
-        f"SELECT image_id, {INTERSECT} / {UNION} AS s FROM masks GROUP BY image_id HAVING s < 1",
+        f"SELECT image_id, {INTERSECT} / {UNION} AS s FROM masks GROUP BY image_id"
+        f" {BOTH} AND s < 1",
         f"SELECT label, {INTERSECT} / {UNION} AS s FROM masks WHERE mask_type IN (1, 2)"
-        " GROUP BY label HAVING s < 1",
+        f" GROUP BY label {BOTH} AND s < 1",
+        *(
+            f"SELECT image_id, {INTERSECT} / {UNION} AS s FROM masks WHERE mask_type IN (1, 2)"
+            f" GROUP BY image_id {groups} ORDER BY s LIMIT 25"
+            for groups in (
+                "HAVING COUNT(*) = 2",
+                "HAVING COUNT(DISTINCT model_id) = 2",
+                "HAVING COUNT(DISTINCT mask_type) = 1",
+                "HAVING COUNT(DISTINCT mask_type) >= 2",
+                "HAVING SUM(mask_type) = 2",
+                f"{BOTH} AND COUNT(*) < 9",
+                f"{BOTH} AND s < 1",
+            )
+        ),
     ],
 )
 def test_what_does_not_fit_is_said_to(text: str) -> None:

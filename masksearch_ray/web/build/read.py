@@ -94,10 +94,26 @@ def _group_query(query: Query) -> Built:
     _fit(not any(_has_pixels(part) for part in parts))
     where = _metadata(parts)
     image_id = Key(0, key.type)
-    built, score = _asked(query, conjuncts(query.having), where, image_id)
-    _fit(built.score == "iou")
+    groups = conjuncts(query.having)
+    both = [part for part in groups if _has_both(part)]
+    rest = [part for part in groups if part not in both]
+    built, score = _asked(query, rest, where, image_id)
+    _fit(built.score == "iou" and built.pair is not None)
+    assert built.pair is not None
+    _fit(all(_has_both(part) == built.pair.column for part in both))
+    built = replace(built, both=bool(both))
     _check_outputs(query, score, image_id)
     return built
+
+
+def _has_both(expr: Expr) -> str:
+    """Column of which a group has two values; empty for another condition."""
+    if isinstance(expr, Call) and expr.op == "=":
+        args = expr.args if isinstance(expr.args[0], Aggregate) else expr.args[::-1]
+        match args:
+            case (Aggregate("count", Column(name), True), two) if _is_number(two, 2):
+                return name
+    return ""
 
 
 def _metadata(parts: list[Expr]) -> tuple[Condition, ...]:

@@ -131,6 +131,9 @@ class Built:
     cut : bool
         For ``iou``: masks become 0 and 1 before they are combined; False combines their values,
         which differs only where pixels are NaN.
+    both : bool
+        For ``iou``: images that lack one of the two masks are left out; False takes them as well,
+        and the IoU of the other mask with itself.
     comparison : {">", ">=", "<", "<="}
     threshold : int or float
         Of a filter.
@@ -148,6 +151,7 @@ class Built:
     below: Pixels = field(default_factory=Pixels)
     pair: Pair | None = None
     cut: bool = True
+    both: bool = True
     comparison: Comparison = ">"
     threshold: int | float = 0
     descending: bool = True
@@ -170,11 +174,12 @@ def essential(built: Built, domain: Domain) -> Built:
     """
     unused = Built(below=Pixels(low=domain.lo, high=domain.hi))
     pixels, below = built.pixels, unused.below
-    pair, cut = unused.pair, unused.cut
+    pair, cut, both = unused.pair, unused.cut, unused.both
     if built.score == "ratio":
         below = built.below
     if built.score == "iou":
-        pixels, pair, cut = replace(pixels, high=domain.hi), built.pair, built.cut
+        pixels = replace(pixels, high=domain.hi)
+        pair, cut, both = built.pair, built.cut, built.both
     is_filter = built.kind == "filter"
     source, other = (built, unused) if is_filter else (unused, built)
     return Built(
@@ -184,6 +189,7 @@ def essential(built: Built, domain: Domain) -> Built:
         below=below,
         pair=pair,
         cut=cut,
+        both=both,
         comparison=source.comparison,
         threshold=source.threshold,
         descending=other.descending,
@@ -207,7 +213,7 @@ def with_rest(built: Built, old: Built) -> Built:
         return replace(
             built, pixels=replace(built.pixels, high=max(built.pixels.low, old.pixels.high))
         )
-    return replace(built, pair=old.pair, cut=old.cut)
+    return replace(built, pair=old.pair, cut=old.cut, both=old.both)
 
 
 def merged(where: tuple[Condition, ...]) -> tuple[Condition, ...]:

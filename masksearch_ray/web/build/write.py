@@ -8,6 +8,7 @@ from typing import Literal
 
 from masksearch_ray.errors import InputError
 from masksearch_ray.model.query import (
+    Aggregate,
     Area,
     Call,
     Catalog,
@@ -105,7 +106,8 @@ def to_sql(built: Built, catalog: Catalog, *, counts: bool = True) -> str:
         lines.append("WHERE " + "\n  AND ".join(conditions))
     if built.score == "iou":
         lines.append("GROUP BY image_id")
-        lines += [f"HAVING {passes}"] if built.kind == "filter" else []
+        groups = [*_of_both(built), *([passes] if built.kind == "filter" else [])]
+        lines += ["HAVING " + "\n   AND ".join(groups)] if groups else []
     if built.kind == "top":
         lines += [f"ORDER BY {score} {'DESC' if built.descending else 'ASC'}", f"LIMIT {built.k}"]
     text = "\n".join(lines)
@@ -164,6 +166,14 @@ def _conditions(built: Built) -> list[str]:
         pair = built.pair
         where.insert(0, Condition(pair.column, "in", (pair.first, pair.second)))
     return [condition_sql(condition) for condition in where]
+
+
+def _of_both(built: Built) -> list[str]:
+    """Of one mask alone, the IoU would be that with itself."""
+    if built.pair is None or not built.both:
+        return []
+    values = Aggregate("count", Column(built.pair.column, "other"), True, "int")
+    return [f"{render_expr(values)} = 2"]
 
 
 def condition_sql(condition: Condition) -> str:

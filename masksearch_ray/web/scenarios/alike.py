@@ -8,7 +8,7 @@ from masksearch_ray.model.roi import Roi
 from masksearch_ray.web.build import Built, Pair, Pixels
 from masksearch_ray.web.rows import literal, quoted
 
-__all__ = ["SHOWN", "Asked", "alone_sql", "of_both"]
+__all__ = ["SHOWN", "Asked", "alone_sql"]
 
 SHOWN = 12
 """Images that are shown at once."""
@@ -58,9 +58,3 @@ def alone_sql(pair: Pair) -> str:
         f"SELECT image_id FROM masks WHERE {column} IN ({values})\n"
         f"GROUP BY image_id HAVING COUNT(DISTINCT {column}) < 2 LIMIT 1"
     )
-
-
-def of_both(sql: str, column: str) -> str:
-    """The builder's SQL of an IoU, of images alone that have both masks."""
-    group = "GROUP BY image_id\n"
-    return sql.replace(group, f"{group}HAVING COUNT(DISTINCT {quoted(column)}) = 2\n")

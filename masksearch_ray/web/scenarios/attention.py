@@ -29,7 +29,7 @@ from masksearch_ray.web.frame import frame
 from masksearch_ray.web.permalink import Link, write_link
 from masksearch_ray.web.rows import Row
 from masksearch_ray.web.runs import Run
-from masksearch_ray.web.scenarios.alike import Asked, alone_sql, of_both
+from masksearch_ray.web.scenarios.alike import Asked, alone_sql
 from masksearch_ray.web.scenarios.histogram import BINS, Bars, bin_range, bins_of
 from masksearch_ray.web.scenarios.parts import Panel, ask_all, panels, step, too_many
 from masksearch_ray.web.site import Site
@@ -187,11 +187,7 @@ class _Attention:
         except MaskSearchError as error:
             self._clear(str(error))
             return
-        alone = await self._alone(question, asked.pair)
-        if not question.stands:
-            return
-        sql = of_both(sql, asked.pair.column) if alone else sql
-        link = write_link(Link(built, sql if alone else None), self.site.catalog)
+        link = write_link(Link(built), self.site.catalog)
         self._explore.set_visibility(True)
         self._explore.props(f'href="/?{link}"')
         self._bars.show([], ())
@@ -205,7 +201,7 @@ class _Attention:
             return
         await self._show(first.table, _told_run(first), asked)
         if question.stands:
-            await self._count(question, sql.rpartition("\nLIMIT")[0])
+            await self._count(question, sql.rpartition("\nLIMIT")[0], asked.pair)
 
     def _clear(self, text: str) -> None:
         """Tell why nothing is shown."""
@@ -216,18 +212,16 @@ class _Attention:
         self._bars.show([], ())
         self._explore.set_visibility(False)
 
-    async def _alone(self, question: Question, pair: Pair) -> bool:
-        """Whether some image has but one of the two: its IoU would be that with itself."""
+    async def _find_alone(self, question: Question, pair: Pair) -> None:
+        """Find out whether some image has but one of the two, and is left out."""
         if pair not in self._alone_of:
             run = await ask_all(self.site, question, alone_sql(pair)).wait()
-            if run.table is None:
-                # Why, the question itself will tell.
-                return False
-            self._alone_of[pair] = run.table.num_rows > 0
-        return self._alone_of[pair]
+            if run.table is not None:
+                self._alone_of[pair] = run.table.num_rows > 0
 
-    async def _count(self, question: Question, sql: str) -> None:
+    async def _count(self, question: Question, sql: str, pair: Pair) -> None:
         """Fill the histogram: of all images, as without a limit no bound leaves any out."""
+        await self._find_alone(question, pair)
         every = await ask_all(self.site, question, sql).wait()
         if not question.stands:
             return
