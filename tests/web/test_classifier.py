@@ -79,9 +79,15 @@ def test_cells_are_chosen_by_what_the_matrix_was_counted_with(site: Site, on_pag
         # Nothing hears of the changes: what they ask has not been counted yet.
         page._box.set_value("right_box")
         page._strong.set_value(None)
-        await page._clicked([str(page._made.classes.index("cat"))] * 2)
+        cat, dog = (str(page._made.classes.index(name)) for name in ("cat", "dog"))
+        await page._clicked([cat, dog])
+        await page._clicked([cat, cat])
         answer = page._results.answer
         assert answer is not None
+        # What is chosen already stays as it is, marks and all.
+        page._results.selected = ["1"]
+        await page._clicked([cat, cat])
+        assert page._results.answer is answer and page._chosen() == [1]
         ids = [i for i in range(N) if i % 2 and i % 3]
         assert [int(key) for key in answer.keys] == worst(ids, LEFT) != worst(ids, RIGHT)
         assert page._augment._box() == "left_box"

@@ -82,6 +82,7 @@ class _Classifier:
         self._made_of = _Counted(Columns())
         self._prototypes: dict[Cell, Prototype] = {}
         self._asking, self._choosing = Asking(), Asking()
+        self._cell: Cell | None = None
         self._opened: str | None = None
         fields = site.catalog.fields
         boxes = [roi.name for roi in region_columns(site.catalog) if isinstance(roi, BoxColumn)]
@@ -255,12 +256,15 @@ class _Classifier:
         """Show the cell of a label and a prediction, both by their places among the classes."""
         classes = self._made.classes
         at = [int(one) for one in places if one.isdecimal() and int(one) < len(classes)]
-        if len(at) == 2:
-            await self._choose((classes[at[0]], classes[at[1]]))
+        cell = (classes[at[0]], classes[at[1]]) if len(at) == 2 else None
+        # Chosen again, it would lose the marks.
+        if cell is not None and cell != self._cell:
+            await self._choose(cell)
 
     async def _choose(self, cell: Cell | None) -> None:
         """Show the worst masks of a cell."""
         question = self._choosing.begin()
+        self._cell = cell
         if cell is None:
             await self._show_none("Choose a cell above.")
             return
@@ -285,6 +289,7 @@ class _Classifier:
         await self._augment.refresh()
 
     async def _show_none(self, text: str) -> None:
+        self._cell = None
         self._results.clear(text)
         await self._augment.refresh()
 
