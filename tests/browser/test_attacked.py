@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -156,6 +156,21 @@ def test_order_and_truth(page: Page, served: Served, ranked: Ranked) -> None:
     judges(page, truth_of(ranked, fewest))
     page.get_by_role("button", name="most first").click()
     shows_ranking(page, spread, ranked.first(spread))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_words_of_the_curve_can_be_read(
+    page: Page, served: Served, ranked: Ranked, theme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=theme)
+    visit(page, served, ranked)
+    page.wait_for_function(
+        "() => { const words = [...document.querySelectorAll('.ms-chart text')];"
+        " const ink = getComputedStyle(document.body).color;"
+        " return words.length > 10 && words.every(one => getComputedStyle(one).fill === ink); }"
+    )
+    dark = page.evaluate("document.body.classList.contains('body--dark')")
+    assert dark == (theme == "dark")
 
 
 def test_an_attack_moves_every_pixel_a_little(page: Page, served: Served, ranked: Ranked) -> None:

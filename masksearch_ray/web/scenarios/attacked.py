@@ -32,6 +32,7 @@ _SIZE = 320
 _AT = (10, 25, 50, 100)
 _BETTER = 1.2  # times the base rate, from which on a ranking tells something
 _CONNECT = 60.0
+_GRID = "rgba(128, 128, 128, 0.3)"
 _LOW, _HIGH = 0.002, 0.1
 
 
@@ -108,7 +109,9 @@ class _Attacked:
             self._verdict = ui.label().classes("text-sm").mark("verdict")
             self._verdict.props('aria-live="polite"')
             self._table = ui.html(sanitize=False).classes("w-full").mark("precision")
-            self._chart = ui.echart(_chart(None)).classes("w-full h-56").mark("curve")
+            # As SVG its words get the page's colour, light or dark.
+            self._chart = ui.echart(_chart(None), renderer="svg")
+            self._chart.classes("ms-chart w-full h-56").mark("curve")
 
     async def begin(self) -> None:
         """Fill in what must be read first, and ask."""
@@ -258,6 +261,7 @@ def _chart(judged: Retrieval | None) -> dict[str, Any]:
         ]
         base = [[0, judged.base], [1, judged.base]]
     axis = {"type": "value", "min": 0, "max": 1, "nameLocation": "middle"}
+    axis["splitLine"] = {"lineStyle": {"color": _GRID}}
     return {
         "aria": {"enabled": True},
         "grid": {"left": 44, "right": 12, "top": 28, "bottom": 40},
