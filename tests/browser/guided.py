@@ -40,3 +40,11 @@ def picture(page: Page, address: str) -> Picture:
         assert answer.ok, address
         data = answer.body()
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+
+
+def trains_on(page: Page) -> None:
+    """Wait until a training has made some progress."""
+    page.wait_for_function(
+        "() => document.querySelector('[aria-label=\"Progress of the training\"]')"
+        "?.getAttribute('aria-valuenow') > 0"
+    )

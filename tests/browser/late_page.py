@@ -1,7 +1,8 @@
 """Serves a collection whose pixels come late, and writes down how every query ended.
 
 Run as ``python -m tests.browser.late_page COLLECTION RECORDS``: RECORDS gets a line of JSON
-a query, and pixels are late while there is a file `LATE_NOW` beside it.
+a query when it begins and one when it ends, and pixels are late while there is a file `LATE_NOW`
+beside it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from masksearch_ray.runtime import reading
 from masksearch_ray.storage import Storage, open_storage
 from masksearch_ray.storage.wrappers import WrappedStorage
 from masksearch_ray.web import ServeOptions, app, serve
+from masksearch_ray.web.runs import Runs
 
 T = TypeVar("T")
 
@@ -27,6 +29,9 @@ LATE = 2.5
 """Seconds that a read of pixels takes."""
 
 LATE_NOW = "late"
+
+BEGUN = "begun"
+"""Outcome of a query that has but begun."""
 
 FORGOTTEN = 0.5
 """Seconds after which the server forgets a page that was left."""
@@ -56,14 +61,25 @@ def main(collection: str, records: Path) -> None:
     """Serve until interrupted."""
     lock = threading.Lock()
 
-    def note(record: ms.QueryRecord) -> None:
+    def write(text: str, outcome: str) -> None:
         with lock, records.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"text": record.text, "outcome": record.outcome}) + "\n")
+            file.write(json.dumps({"text": text, "outcome": outcome}) + "\n")
+
+    def note(record: ms.QueryRecord) -> None:
+        write(record.text, record.outcome)
+
+    ask = Runs._ask
+
+    def begin(self: Runs, sql: str, use_index: bool) -> Any:
+        asked = ask(self, sql, use_index)
+        write(sql, BEGUN)
+        return asked
 
     def late(url: str, options: Any = None) -> Storage:
         return LatePixels(open_storage(url, options), records.parent / LATE_NOW)
 
     reading.open_storage = late  # type: ignore[attr-defined]
+    Runs._ask = begin  # type: ignore[method-assign]
     app._RECONNECT = FORGOTTEN
     # Pixels are not kept, so that they come late each time.
     how = {"on_query": note, "pixel_bytes": 0}

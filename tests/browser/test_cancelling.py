@@ -12,13 +12,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import end, start
-from tests.browser.late_page import LATE_NOW
+from tests.browser.late_page import BEGUN, LATE_NOW
 
 SOON = 20.0
 
 
 @dataclass
-class Slow:
+class LatePage:
     """A page on a collection whose pixels come late."""
 
     url: str
@@ -29,29 +29,35 @@ class Slow:
         """Pixels are late while it is there."""
         return self.records.parent / LATE_NOW
 
+    def lines(self, part: str) -> list[str]:
+        """What became so far of the queries that hold this text."""
+        lines = self.records.read_text().splitlines() if self.records.exists() else []
+        return [one["outcome"] for one in map(json.loads, lines) if part in one["text"]]
+
+    def begins(self, part: str) -> None:
+        """Wait until a query that holds this text runs; its pixels come late."""
+        self._wait(part, lambda: self.lines(part))
+
     def outcome(self, part: str) -> str:
         """How the query ended that holds this text; waits for its end."""
+        ended = self._wait(part, lambda: [one for one in self.lines(part) if one != BEGUN])
+        return ended[-1]
+
+    def _wait(self, part: str, find: Callable[[], list[str]]) -> list[str]:
         until = time.monotonic() + SOON
         while time.monotonic() < until:
-            lines = self.records.read_text().splitlines() if self.records.exists() else []
-            ended = [one for one in map(json.loads, lines) if part in one["text"]]
-            if ended:
-                return str(ended[-1]["outcome"])
+            if found := find():
+                return found
             time.sleep(0.05)
-        raise AssertionError(f"no query with {part} has ended")
+        raise AssertionError(f"{part}: {self.lines(part)}")
 
 
 @pytest.fixture(scope="module")
-def slow(collection: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slow]:
+def slow(collection: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LatePage]:
     records = tmp_path_factory.mktemp("slow") / "records"
     process, url = start("tests.browser.late_page", collection, str(records))
-    yield Slow(url, records)
+    yield LatePage(url, records)
     end(process)
-
-
-def begins(page: Page) -> None:
-    """Wait until what was typed is asked, and runs: its pixels come late."""
-    page.wait_for_timeout(900)
 
 
 Change = Callable[[Page, str], None]
@@ -75,16 +81,16 @@ def upper(page: Page, value: str) -> None:
     ids=["attention", "classifier", "attacked"],
 )
 def test_second_change_and_leaving(
-    page: Page, slow: Slow, path: str, change: Change, ready: str
+    page: Page, slow: LatePage, path: str, change: Change, ready: str
 ) -> None:
     page.goto(f"{slow.url}{path}")
     expect(page.get_by_text(ready).first).to_be_visible()
     slow.late.touch()
     change(page, "0.6173")
-    begins(page)
+    slow.begins("0.6173")
     change(page, "0.6291")
     assert slow.outcome("0.6173") == "cancelled"
-    begins(page)
+    slow.begins("0.6291")
     page.goto("about:blank")
     assert slow.outcome("0.6291") == "cancelled"
     slow.late.unlink()

@@ -10,6 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import end, serve
+from tests.browser.guided import trains_on
 from tests.browser.walk import choose
 
 SOON = 10.0
@@ -30,8 +31,7 @@ def test_ctrl_c_ends_a_training(browser: Browser, collection: str, tmp_path: Pat
         choose(page, "Copies of", "all")
         page.get_by_label("Copies of each").fill("10")
         page.get_by_role("button", name="Train again").click()
-        page.wait_for_function("""() => document.querySelector(
-            '[aria-label="Progress of the training"]')?.getAttribute('aria-valuenow') > 0""")
+        trains_on(page)
         process.send_signal(signal.SIGINT)
         process.wait(SOON)
     finally:

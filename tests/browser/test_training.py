@@ -12,10 +12,9 @@ from playwright.sync_api import Page, expect
 import masksearch_ray as ms
 from masksearch_ray.demo.record import DemoRecord, recall
 from tests.browser.conftest import Served
+from tests.browser.guided import trains_on
 from tests.browser.walk import all_masks, all_rows, choose, ids_of
 
-_PROGRESS = """() => document.querySelector(
-    '[aria-label="Progress of the training"]')?.getAttribute('aria-valuenow') > 0"""
 LONG = 60_000  # milliseconds; a training takes all processors there are
 
 
@@ -130,7 +129,7 @@ def test_progress_and_cancel(page: Page, served: Served) -> None:
     page.get_by_label("Copies of each").fill("10")
     go = page.get_by_role("button", name="Train again")
     go.click()
-    page.wait_for_function(_PROGRESS)
+    trains_on(page)
     expect(go).to_be_disabled()
     # Another one waits, and is cancelled though this one goes on.
     other = page.context.new_page()
