@@ -63,6 +63,7 @@ def make_app(site: Site) -> FastAPI:
     ui.run_with(
         app,
         title="masksearch",
+        dark=None,  # as the browser prefers it
         # What its classes mean is in static/masksearch.css.
         tailwind=False,
         # The best that can be had costs tenths of a second for each visitor.

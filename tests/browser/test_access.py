@@ -185,6 +185,7 @@ _CONTRAST = """() => {
 def test_texts_stand_out(page: Page, made_served: Served, theme: str) -> None:
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     visit(page, made_served.url, EVERYTHING)
+    expect(page.locator(f"body.body--{theme}")).to_be_attached()
     page.get_by_role("button", name="Mark page").click()
     page.wait_for_timeout(400)  # until colours that change have changed
     assert page.evaluate(_CONTRAST) == []
