@@ -45,6 +45,8 @@ DEFAULT_DIR = Path(tempfile.gettempdir()) / f"masksearch-s3-{os.getuid()}"
 REGION = "us-east-1"
 BUCKET = "masksearch"
 USER = "masksearch"
+_CRASHES = (signal.SIGABRT, signal.SIGSEGV)
+_CRASHED = {*(-one for one in _CRASHES), *(128 + one for one in _CRASHES)}
 PATIENCE = 120.0  # seconds until a daemon that does not come up is given up
 CONFIG = Path(__file__).with_suffix(".conf")
 
@@ -106,13 +108,13 @@ class Server:
     def run(
         self, program: str, *arguments: str, fine: tuple[int, ...] = (0,), tries: int = 1
     ) -> str:
-        """Run a program of Ceph's, again where it aborts, as radosgw-admin may after its work."""
+        """Run a program of Ceph's, again where it crashes, as radosgw-admin may after its work."""
         for _ in range(tries):
             command = self.command(program, *arguments)
             done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
             if done.returncode in fine:
                 return done.stdout
-            if done.returncode not in (-signal.SIGABRT, 128 + signal.SIGABRT):
+            if done.returncode not in _CRASHED:
                 break
         raise ServerError(f"{program} {arguments[0]} failed: {done.stderr.strip()[-2000:]}")
 
