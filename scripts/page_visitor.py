@@ -19,6 +19,7 @@ import socketio
 __all__ = ["Visitor"]
 
 _GRID = "masksearch.grid("
+_ADDRESS = "masksearch.address("
 _TOGETHER = 30  # pictures that a browser fetches in one request
 _SOON = 60.0
 
@@ -43,6 +44,7 @@ class Visitor:
         self._socket = socketio.AsyncClient()
         self._socket.on("run_javascript", self._told)
         self._grids: asyncio.Queue[list[dict[str, Any]]] = asyncio.Queue()
+        self._wanted = ""  # what the address must hold before tiles are those that are waited for
         self.tiles: list[dict[str, Any]] = []
         self._next = 0
         self._fetched: set[str] = set()
@@ -73,6 +75,9 @@ class Visitor:
     async def ask(self, low: float) -> float:
         """Ask with another least value; gives the seconds until answer and pictures are there."""
         began = time.perf_counter()
+        self._wanted = f"values={low}.."
+        while not self._grids.empty():  # the first answer, drawn again
+            self._grids.get_nowait()
         event = {
             "id": self._element,
             "client_id": self._client,
@@ -92,7 +97,9 @@ class Visitor:
     def _told(self, message: dict[str, Any]) -> None:
         self._next = message["_id"] + 1
         code: str = message["code"]
-        if code.startswith(_GRID):
+        if code.startswith(_ADDRESS) and self._wanted in code:
+            self._wanted = ""
+        if code.startswith(_GRID) and not self._wanted:
             _, tiles, _ = json.loads(f"[{code[len(_GRID) : -1]}]")
             self._grids.put_nowait(tiles)
 
