@@ -23,6 +23,9 @@ from tests.browser.made import make
 IMAGES = 400
 _DOCS = Path(__file__).parents[2] / "docs" / "images"
 _START = 90.0
+_DRAWN = """() => [...document.images]
+    .filter((image) => image.checkVisibility() && image.getBoundingClientRect().top < innerHeight)
+    .every((image) => image.complete && image.naturalWidth)"""
 # Two cores may be busy with other tests.
 _PATIENCE = 20_000
 expect.set_options(timeout=_PATIENCE)
@@ -47,6 +50,7 @@ def shoot(request: pytest.FixtureRequest, tmp_path: Path) -> Shoot:
 
     def take(page: Page, name: str) -> None:
         page.wait_for_load_state("networkidle")
+        page.wait_for_function(_DRAWN)
         page.screenshot(path=folder / f"page-{name}.png")
         assert (folder / f"page-{name}.png").stat().st_size > 10_000
 

@@ -81,7 +81,7 @@ def judges(page: Page, truth: np.ndarray[Any, Any]) -> None:
     times = average / truth.mean()
     worth = "worse than chance" if times < 1 / 1.2 else "hardly better than chance"
     worth = f"{times:.2f} times that of chance" if times >= 1.2 else worth
-    known = f"{worth} (attacked is true for {truth.mean():.3f} of {len(truth)} masks)"
+    known = f"{worth} (attacked is true for {100 * truth.mean():.1f} % of {len(truth)} masks)"
     expect(words).to_contain_text(known)
     assert table(page) == judged(truth)
     # The curve tells its first points to those who do not see it: recall, precision.

@@ -28,7 +28,7 @@ from tests.web.small import MASKS, N, small
 def test_a_ranking_is_compared_with_chance(truth: list[bool], worth: str) -> None:
     told = _verdict(retrieval(truth), "odd")
     base = sum(truth) / 20
-    assert f", {worth} (odd is true for {base:.3f} of 20 masks)." in told
+    assert f", {worth} (odd is true for {100 * base:.1f} % of 20 masks)." in told
 
 
 def test_a_column_of_another_meaning_is_no_truth_unasked(tmp_path: Path, on_page: OnPage) -> None:
@@ -44,7 +44,7 @@ def test_a_column_of_another_meaning_is_no_truth_unasked(tmp_path: Path, on_page
         await page._ask(page._asking.begin())
         correct = sum(i % 3 == 0 for i in range(N)) / N
         assert page._verdict.text.startswith("Average precision ")
-        assert f"(correct is true for {correct:.3f} of {N} masks)" in page._verdict.text
+        assert f"(correct is true for {100 * correct:.1f} % of {N} masks)" in page._verdict.text
         assert "attacked" not in page._verdict.text and page._table.content
 
     on_page(look)
@@ -61,7 +61,7 @@ def test_a_column_named_so_is_the_truth(tmp_path: Path, on_page: OnPage) -> None
         page = _Attacked(site)
         await page.begin()
         assert page._truth.value == "attacked"
-        assert f"(attacked is true for 0.500 of {N} masks)" in page._verdict.text
+        assert f"(attacked is true for 50.0 % of {N} masks)" in page._verdict.text
 
     on_page(look)
     site.close()

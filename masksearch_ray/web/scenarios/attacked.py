@@ -234,7 +234,7 @@ def _verdict(judged: Retrieval, truth: str) -> str:
         worth = "worse than chance" if times * _BETTER <= 1 else "hardly better than chance"
     return (
         f"Average precision {judged.average_precision:.3f}, {worth} "
-        f"({truth} is true for {judged.base:.3f} of {count(judged.n, 'mask')})."
+        f"({truth} is true for {100 * judged.base:.1f} % of {count(judged.n, 'mask')})."
     )
 
 

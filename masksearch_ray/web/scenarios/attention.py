@@ -94,10 +94,10 @@ class _Attention:
 
     def _build_asked(self) -> None:
         with step(1, "Say what is compared", "Any two values that tell apart masks of an image."):
+            self._column = self._select("Column", "w-full")
             with ui.row().classes("w-full no-wrap gap-1"):
-                self._column = self._select("Column", "grow min-w-0")
-                self._first = self._select("First mask", "w-24")
-                self._second = self._select("Second mask", "w-24")
+                self._first = self._select("First mask", "grow basis-0 min-w-0")
+                self._second = self._select("Second mask", "grow basis-0 min-w-0")
             low, high = self.site.collection.domain
             self._threshold = ui.number(
                 "Strong from", value=(low + high) / 2, min=low, max=high, step=(high - low) / 20
