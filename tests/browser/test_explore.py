@@ -258,6 +258,7 @@ def test_copies_run(page: Page, served: Served, tmp_path: Path) -> None:
     visit(page, served.url)
     page.get_by_role("button", name="Copy").click()
     page.get_by_text("as Python", exact=True).click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
     code = page.evaluate("navigator.clipboard.readText()")
     assert "masksearch_ray" in code and served.collection in code
     with contextlib.redirect_stdout(io.StringIO()) as told:
