@@ -25,7 +25,7 @@ from masksearch_ray.web.runs import Runs
 
 T = TypeVar("T")
 
-LATE = 2.5
+LATE = 5.0
 """Seconds that a read of pixels takes."""
 
 LATE_NOW = "late"
