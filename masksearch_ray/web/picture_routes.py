@@ -19,7 +19,8 @@ from masksearch_ray.web.site import Site
 
 __all__ = ["add_pictures", "served"]
 
-# Pictures of a version never change, and the version is in their URL.
+# Pictures of a version never change while a server runs: the page's URLs hold the version, and
+# which start of the server it is.
 _KEEP = {"Cache-Control": "private, max-age=3600, immutable"}
 _MOST = 64  # pictures in one answer
 _DIGITS = 19  # of an id, which has 64 bits
